@@ -1,0 +1,54 @@
+# Every target brings what it needs: uv from PyPI if there is none, the locked environment, and,
+# where a target makes lab hosts, Debian's packages.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+LAB ?= lab
+HOSTS ?= 1
+
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+# uv's cache and the machine's own index settings stay as they are; only the noise goes.
+export UV_NO_PROGRESS := 1
+export PYTHONPATH := .:app
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.uv/bin/uv: requirements.lock
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .uv
+	awk '/^uv==/ {p=1; print; next} /^[^ ]/ {p=0} p' requirements.lock > .uv/uv.lock
+	.uv/bin/python -m pip install --quiet --require-hashes -r .uv/uv.lock
+	@touch $@
+
+.venv/ready: requirements.lock | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
+	@touch $@
+
+.venv: .venv/ready ## Make the locked environment: pyinfra, the audit and the tests
+
+.PHONY: lock
+lock: | $(UV) ## Resolve both locks anew
+	$(UV) pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.10 \
+	  --custom-compile-command 'make lock' app/pyproject.toml -o app/requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.10 \
+	  --custom-compile-command 'make lock' --group dev -c app/requirements.lock \
+	  pyproject.toml app/pyproject.toml -o requirements.lock
+
+.PHONY: lint
+lint: .venv ## Format, lint, types, import directions
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+.PHONY: format
+format: .venv ## Format and sort imports
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .

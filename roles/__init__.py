@@ -1,0 +1,1 @@
+"""pyinfra roles: each installs, configures and starts one part of a host."""
