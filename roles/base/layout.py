@@ -1,0 +1,37 @@
+"""What a host needs before any role: packages, by platform."""
+
+from roles.platform import Platform
+
+# tar and coreutils are essential everywhere; these are what minimal images lack.
+_DEBIAN = (
+    "ca-certificates",
+    "chrony",
+    "fail2ban",
+    "iproute2",
+    "logrotate",
+    "nftables",
+    "nginx-light",
+    "procps",
+    "python3",
+    "python3-systemd",  # without it fail2ban's systemd backend stops the whole daemon
+    "redis-server",
+)
+_EL = (
+    "ca-certificates",
+    "chrony",
+    "fail2ban-server",
+    "fail2ban-systemd",
+    "iproute",
+    "logrotate",
+    "nftables",
+    "nginx",
+    "procps-ng",
+    "redis",
+)
+
+PACKAGES = {
+    Platform.DEBIAN_12: _DEBIAN,
+    Platform.UBUNTU_22_04: _DEBIAN,
+    Platform.UBUNTU_24_04: _DEBIAN,
+    Platform.EL_9: _EL,
+}

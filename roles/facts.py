@@ -1,0 +1,81 @@
+"""What the deploy asks of a host and pyinfra has no fact for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pyinfra.api import FactBase, QuoteString, StringCommand
+from typing_extensions import override
+
+from roles.platform import parse_os_release
+
+
+@dataclass(frozen=True)
+class System:
+    """A host's os-release, its machine name as in uname(1), and its Python versions."""
+
+    os_release: dict[str, str]
+    architecture: str
+    pythons: set[str]
+
+
+class HostSystem(FactBase[System]):
+    """The host's system, in one command."""
+
+    _PYTHONS = "/usr/bin/python3.[0-9] /usr/bin/python3.[0-9][0-9]"
+
+    @override
+    def command(self) -> str:
+        return (
+            f"uname -m; for python in {self._PYTHONS}; do test -x $python && echo $python; done; "
+            "echo --; cat /etc/os-release"
+        )
+
+    @override
+    def process(self, output: Iterable[str]) -> System:
+        machine, _, os_release = "\n".join(output).partition("\n--\n")
+        architecture, *pythons = machine.splitlines()
+        return System(
+            os_release=parse_os_release(os_release),
+            architecture=architecture,
+            pythons={path.removeprefix("/usr/bin/python") for path in pythons},
+        )
+
+
+@dataclass(frozen=True)
+class FileState:
+    """Owner, group, mode as four octal digits, and the SHA-256 of the content in hex."""
+
+    user: str
+    group: str
+    mode: str
+    sha256: str
+
+
+class FileStates(FactBase[dict[str, FileState]]):
+    """The state of each regular file among `paths`, in one command; the others are left out."""
+
+    @override
+    def command(self, paths: list[str]) -> StringCommand:
+        quoted = [QuoteString(path) for path in paths]
+        return StringCommand(
+            "for path in",
+            *quoted,
+            '; do test -f "$path" && test ! -L "$path" && stat -c "%U %G %04a" -- "$path" &&',
+            'sha256sum < "$path" && echo "$path"; done; true',
+        )
+
+    @override
+    def process(self, output: Iterable[str]) -> dict[str, FileState]:
+        lines = list(output)
+        states = {}
+        for stat, digest, path in zip(lines[0::3], lines[1::3], lines[2::3], strict=True):
+            user, group, mode = stat.split()
+            states[path] = FileState(user, group, mode, digest.split()[0])
+        return states
+
+    @staticmethod
+    @override
+    def default() -> dict[str, FileState]:
+        return {}

@@ -1,0 +1,268 @@
+"""The schema of everything that a host in an inventory may carry, one key a role.
+
+Defaults stand here and nowhere else. pyinfra merges data by whole keys (`--data`, host, group,
+all): the most specific value of a key wins as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from roles.errors import DeployError
+from roles.secrets import Source
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+
+
+class HostDataError(DeployError):
+    """Every fault of the inventory, a line each: host, key, rule."""
+
+
+def _address(value: str) -> str:
+    try:
+        ip_address(value)
+    except ValueError:
+        raise ValueError("must be an IP address") from None
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError:
+        raise ValueError("must be an IP address or a network such as 10.0.0.0/8") from None
+    return value
+
+
+def _host(value: str) -> str:
+    """A host name in lower case, or an address."""
+    try:
+        ip_address(value)
+    except ValueError:
+        if not _HOSTNAME.fullmatch(value):
+            raise ValueError("must be a host name in lower case, or an IP address") from None
+    return value
+
+
+def _issuer(value: str) -> str:
+    """RFC 8414 §2, and this project's ports: https, a host, and nothing else."""
+    prefix, _, name = value.partition("https://")
+    if prefix or not name:
+        raise ValueError("must be https://<name>")
+    try:
+        _host(name)
+    except ValueError:
+        raise ValueError(
+            "must be https://<name> with a lower-case name or an IPv4 address, and no port, path "
+            "or trailing slash"
+        ) from None
+    return value
+
+
+def _redirect_uri(value: str) -> str:
+    """RFC 6749 §3.1.2, RFC 8252 §7; the server checks it once more and further."""
+    parts = urlsplit(value)
+    if "#" in value:
+        raise ValueError("must have no fragment (RFC 6749 §3.1.2)")
+    if parts.scheme == "http":
+        if parts.hostname not in ("127.0.0.1", "::1"):
+            raise ValueError(
+                "http:// is allowed for the loopback literals 127.0.0.1 and [::1] alone "
+                "(RFC 8252 §7.3); use https://"
+            )
+    elif parts.scheme == "https":
+        if not parts.hostname:
+            raise ValueError("must name a host")
+    elif "." not in parts.scheme:
+        raise ValueError("must be https://, a loopback http://, or a private-use scheme")
+    return value
+
+
+Host = Annotated[str, AfterValidator(_host)]
+Network = Annotated[str, AfterValidator(_network)]
+Issuer = Annotated[str, AfterValidator(_issuer)]
+RedirectUri = Annotated[str, AfterValidator(_redirect_uri)]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class SysctlData(_Data):
+    """`values` replace or join the role's own, for example {"net.core.somaxconn": 8192}."""
+
+    values: dict[Annotated[str, Field(pattern=r"^[a-z0-9_.*/-]+$")], int] = {}
+
+
+class ChronyData(_Data):
+    """`steer_clock: False` is for containers, which have no clock of their own to set."""
+
+    servers: tuple[Host, ...] = Field(
+        default=("0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org", "3.pool.ntp.org"),
+        min_length=1,
+        strict=False,
+    )
+    steer_clock: bool = True
+
+
+class LocalCaData(_Data):
+    """A CA for labs and closed networks; its key stays in `directory` on this machine."""
+
+    mode: Literal["local_ca"]
+    directory: Annotated[Path, Field(strict=False)]
+
+
+class CertificateFilesData(_Data):
+    """The operator's own certificate chain (leaf first) and its key."""
+
+    mode: Literal["files"]
+    certificate: Annotated[Path, Field(strict=False)]
+    private_key: Annotated[Source, Field(strict=False)]
+
+
+CertificatesData = Annotated[LocalCaData | CertificateFilesData, Field(discriminator="mode")]
+
+
+class RedisData(_Data):
+    """`maxmemory` as in redis.conf, for example "256mb"."""
+
+    maxmemory: Annotated[str, Field(pattern=r"^[1-9][0-9]*(kb|mb|gb)$")] = "256mb"
+
+
+class OAuthServerData(_Data):
+    """Lifetimes are seconds; see docs/server.md for each setting."""
+
+    issuer: Issuer
+    access_token_lifetime: Annotated[int, Field(ge=60, le=86_400)] = 600
+    scope_error_status: Literal[403, 400] = 403
+    trusted_proxies: Annotated[tuple[Network, ...], Field(strict=False)] = ()
+    releases_kept: Annotated[int, Field(ge=1, le=50)] = 3
+
+
+class ClientData(_Data):
+    """One entry of clients.json (RFC 7591 §2's names).
+
+    A confidential client has `client_secret_hash`, or `client_secret` that names where the secret
+    itself lies: it is hashed on this machine.
+    """
+
+    client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
+    client_name: str | None = None
+    redirect_uris: Annotated[tuple[RedirectUri, ...], Field(strict=False)] = ()
+    grant_types: Annotated[
+        tuple[Literal["client_credentials", "authorization_code", "refresh_token"], ...],
+        Field(strict=False, min_length=1),
+    ]
+    scope: Annotated[str, Field(pattern=r"^[!#-\[\]-~]+( [!#-\[\]-~]+)*$")]
+    token_endpoint_auth_method: Literal["client_secret_basic", "client_secret_post", "none"]
+    audience: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    client_secret_hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    client_secret: Annotated[Source, Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _secret_fits_the_method(self) -> ClientData:
+        secrets = sum(s is not None for s in (self.client_secret_hash, self.client_secret))
+        if self.token_endpoint_auth_method == "none":  # noqa: S105 - a method, not a secret
+            if secrets:
+                raise ValueError("a public client (token_endpoint_auth_method none) has no secret")
+        elif secrets != 1:
+            raise ValueError("name exactly one of client_secret_hash and client_secret")
+        return self
+
+
+class Fail2banData(_Data):
+    """Times are seconds. The machine that deploys is never banned, whatever stands here."""
+
+    ignore: Annotated[tuple[Network, ...], Field(strict=False)] = ()
+    max_retry: Annotated[int, Field(ge=1)] = 10
+    find_time: Annotated[int, Field(ge=1)] = 600
+    ban_time: Annotated[int, Field(ge=1)] = 3600
+
+
+class LogrotateData(_Data):
+    """`keep` files of one day each."""
+
+    keep: Annotated[int, Field(ge=1)] = 14
+
+
+class HostData(_Data):
+    """Everything a host may carry."""
+
+    oauth_server: OAuthServerData
+    clients: Annotated[tuple[ClientData, ...], Field(strict=False)] = ()
+    certificates: CertificatesData
+    sysctl: SysctlData = SysctlData()
+    chrony: ChronyData = ChronyData()
+    redis: RedisData = RedisData()
+    fail2ban: Fail2banData = Fail2banData()
+    logrotate: LogrotateData = LogrotateData()
+
+    @model_validator(mode="after")
+    def _client_ids_are_unique(self) -> HostData:
+        counted = Counter(client.client_id for client in self.clients)
+        if twice := [name for name, count in counted.items() if count > 1]:
+            raise ValueError(f"clients: {', '.join(twice)} stands there twice")
+        return self
+
+
+def validate(host: str, data: Mapping[str, Any], *, connection_keys: frozenset[str]) -> HostData:
+    """Check one host's merged inventory data.
+
+    `connection_keys` are those that pyinfra itself reads (`ssh_user` and so on); keys that start
+    with an underscore are pyinfra's global arguments. No value is ever part of a message.
+
+    Raises HostDataError.
+    """
+    ours = {
+        key: value
+        for key, value in data.items()
+        if key not in connection_keys and not key.startswith("_")
+    }
+    try:
+        return HostData.model_validate(ours)
+    except ValidationError as error:
+        raise HostDataError("\n".join(_lines(host, error))) from None
+
+
+def _lines(host: str, error: ValidationError) -> Iterator[str]:
+    faults = error.errors(include_input=False, include_url=False, include_context=False)
+    for fault in faults:
+        location = fault["loc"]
+        if any(other["loc"][: len(location)] == location != other["loc"] for other in faults):
+            continue  # what lies beneath is the reason, and has its own line
+        path = _path(location) or "data"
+        match fault["type"]:
+            case "extra_forbidden":
+                rule = f"unknown key{_suggestion(location)}"
+            case "missing":
+                rule = "is missing"
+            case "union_tag_not_found":
+                rule = "is missing its mode: local_ca or files"
+            case _:
+                rule = fault["msg"].removeprefix("Value error, ")
+        yield f"{host}: {path}: {rule}"
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """`clients[0].redirect_uris[1]`; pydantic's union tags are no part of what was written."""
+    parts = [p for n, p in enumerate(location) if not (n == 1 and p in ("local_ca", "files"))]
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts).lstrip(".")
+
+
+def _suggestion(location: tuple[int | str, ...]) -> str:
+    models: list[type[BaseModel]] = [*_Data.__subclasses__(), Source]
+    known = {name for model in models for name in model.model_fields}
+    near = get_close_matches(str(location[-1]), sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,41 @@
+"""Everything that can refuse a deploy, before any host is changed."""
+
+from __future__ import annotations
+
+from pyinfra.api import Host, Inventory
+from pyinfra.connectors.fake import FakeConnector
+from pyinfra.connectors.ssh import SSHConnector
+
+from roles import hostdata
+from roles.facts import HostSystem
+from roles.hostdata import HostData, HostDataError
+from roles.platform import Target, UnsupportedPlatformError, identify
+
+_CONNECTION_KEYS = frozenset(SSHConnector.data_meta) | frozenset(FakeConnector.data_meta)
+
+
+def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
+    """This host's checked data and what it is.
+
+    The data of every host is checked, so that a fault in one stops the run for all.
+    Raises HostDataError with all faults, or UnsupportedPlatformError.
+    """
+    faults, checked = [], {}
+    for member in inventory:
+        try:
+            checked[member.name] = hostdata.validate(
+                member.name, member.data.dict(), connection_keys=_CONNECTION_KEYS
+            )
+        except HostDataError as error:
+            faults.append(str(error))
+    if faults:
+        raise HostDataError("\n".join(["the inventory is refused:", *faults]))
+    return checked[host.name], _target(host)
+
+
+def _target(host: Host) -> Target:
+    system = host.get_fact(HostSystem)
+    try:
+        return identify(system.os_release, system.architecture, system.pythons)
+    except UnsupportedPlatformError as error:
+        raise UnsupportedPlatformError(f"{host.name}: {error}") from None

@@ -1,0 +1,94 @@
+"""Services that run with what was configured, whatever became of the run that configured them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from shlex import quote
+
+from pyinfra import host, state
+from pyinfra.api import FactBase, OperationMeta, QuoteString, StringCommand, operation
+from typing_extensions import override
+
+_STAMPS = "/var/lib/portcullis/applied"
+
+
+@dataclass(frozen=True)
+class Service:
+    """`applied` is the digest of the files that the unit was last started or reloaded with."""
+
+    enabled: bool
+    active: bool
+    needs_daemon_reload: bool
+    wanted: str
+    applied: str
+
+
+class ServiceState(FactBase[Service]):
+    """The state of a unit and of the files that feed it, in one command."""
+
+    @override
+    def command(self, service: str, feeds: list[str]) -> StringCommand:
+        return StringCommand(
+            *("systemctl is-enabled", QuoteString(service), "2>/dev/null || echo no;"),
+            *("systemctl is-active", QuoteString(service), "|| true;"),
+            *("systemctl show --property=NeedDaemonReload --value", QuoteString(service), ";"),
+            *(_digest(feeds), ";"),
+            *("cat", QuoteString(f"{_STAMPS}/{service}"), "2>/dev/null || echo never"),
+        )
+
+    @override
+    def process(self, output: Iterable[str]) -> Service:
+        # A unit that does not exist answers is-enabled with an empty line before our "no".
+        enabled, active, reload, wanted, applied = [line for line in output if line][-5:]
+        return Service(
+            enabled=enabled == "enabled",
+            active=active == "active",
+            needs_daemon_reload=reload == "yes",
+            wanted=wanted,
+            applied=applied,
+        )
+
+
+def _digest(feeds: list[str]) -> str:
+    """Shell that prints one digest of the files' names and contents; a missing one counts."""
+    files = " ".join(quote(path) for path in feeds)
+    return f"sha256sum -- {files} 2>&1 | sha256sum | cut -c1-64"
+
+
+@operation()
+def running(
+    service: str,
+    *,
+    feeds: list[str],
+    after: tuple[OperationMeta, ...] = (),
+    reloads: bool = False,
+) -> Generator[StringCommand, None, None]:
+    """Keep a unit enabled, active, and running with the present content of `feeds`.
+
+    It is restarted (`reloads`: reloaded, if it is active) when an operation in `after` changed
+    something or when the files are not those of the last start, which a stamp on the host
+    remembers: a run that was killed between a file and its restart is finished by the next.
+    """
+    found = host.get_fact(ServiceState, service=service, feeds=feeds)
+    fed = found.applied == found.wanted and not any(map(_changed, after))
+    if fed and found.enabled and found.active and not found.needs_daemon_reload:
+        host.noop(f"{service} runs with what is configured")
+        return
+    unit, stamp = quote(service), quote(f"{_STAMPS}/{service}")
+    verb = "reload" if reloads and found.active else "restart"
+    lines = ["set -eu", "systemctl daemon-reload", f"systemctl enable --quiet {unit}"]
+    if not (fed and found.active):
+        lines += [
+            f"wanted=$({_digest(feeds)})",
+            f"systemctl {verb} {unit} || {{ systemctl status --no-pager --lines=20 {unit} >&2;"
+            " exit 1; }",
+            f"install -d -m 0755 {_STAMPS}",
+            f'echo "$wanted" > {stamp}.new && mv -T {stamp}.new {stamp}',
+        ]
+    yield StringCommand("sh", "-c", QuoteString("\n".join(lines)))
+
+
+def _changed(operation: OperationMeta) -> bool:
+    # While pyinfra looks for changes nothing has run yet, and only the forecast is there.
+    return operation.did_change() if state.is_executing else operation.will_change
