@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from shlex import quote
 
 from pyinfra import host, state
-from pyinfra.api import FactBase, OperationMeta, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api.operation import OperationMeta
 from typing_extensions import override
 
 _STAMPS = "/var/lib/portcullis/applied"
@@ -81,8 +82,8 @@ def running(
     if not (fed and found.active):
         lines += [
             f"wanted=$({_digest(feeds)})",
-            f"systemctl {verb} {unit} || {{ systemctl status --no-pager --lines=20 {unit} >&2;"
-            " exit 1; }",
+            f"systemctl {verb} {unit} ||",
+            f"  {{ systemctl status --no-pager --lines=20 {unit} >&2; exit 1; }}",
             f"install -d -m 0755 {_STAMPS}",
             f'echo "$wanted" > {stamp}.new && mv -T {stamp}.new {stamp}',
         ]
@@ -91,4 +92,4 @@ def running(
 
 def _changed(operation: OperationMeta) -> bool:
     # While pyinfra looks for changes nothing has run yet, and only the forecast is there.
-    return operation.did_change() if state.is_executing else operation.will_change
+    return bool(operation.did_change() if state.is_executing else operation.will_change)
