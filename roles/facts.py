@@ -10,6 +10,8 @@ from typing_extensions import override
 
 from roles.platform import parse_os_release
 
+MASKED = "*MASKED*"
+
 
 @dataclass(frozen=True)
 class System:
@@ -79,3 +81,24 @@ class FileStates(FactBase[dict[str, FileState]]):
     @override
     def default() -> dict[str, FileState]:
         return {}
+
+
+class FileText(FactBase[list[str]]):
+    """The lines of a file, or none; what matches `mask` is taken out on the host already.
+
+    `mask` is an extended regular expression without a slash.
+    """
+
+    @override
+    def command(self, path: str, mask: str | None = None) -> StringCommand:
+        edit = QuoteString(f"s/{mask}/{MASKED}/g" if mask else "")
+        return StringCommand("sed -E", edit, QuoteString(path), "2>/dev/null || true")
+
+    @override
+    def process(self, output: Iterable[str]) -> list[str]:
+        return list(output)
+
+    @staticmethod
+    @override
+    def default() -> list[str]:
+        return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Generator
 from pathlib import Path
 from shlex import quote
@@ -12,7 +13,7 @@ from pyinfra import host, state
 from pyinfra.api import HiddenValue, QuoteString, StringCommand, operation
 from pyinfra.operations.util.files import generate_color_diff
 
-from roles.facts import FileState, FileStates
+from roles.facts import MASKED, FileState, FileStates, FileText
 
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _ENVIRONMENT = Environment(
@@ -60,12 +61,13 @@ def managed_file(
     group: str = "root",
     mode: str = "0644",
     check: str | None = None,
+    mask: str | None = None,
 ) -> Generator[StringCommand, None, None]:
     """Keep a file with this content, owner and mode.
 
     `content` is text that ends with a newline. It travels on standard input: it is in no
     argument list and no temporary file that others can read. A `HiddenValue` is left out of
-    `--diff` as well.
+    `--diff` as well; of other text, what matches the extended regular expression `mask` is.
 
     `check` is shell code run as root beside the old file, with the new one at `$candidate`
     (same name, in the directory `$stage` that goes away afterwards): if it fails, the old file
@@ -77,12 +79,9 @@ def managed_file(
     if found == wanted:
         host.noop(f"{path} is as it should be")
         return
-    if (
-        state.config.DIFF
-        and isinstance(content, str)
-        and (not found or found.sha256 != wanted.sha256)
-    ):
-        _print_diff(path, content)
+    rewritten = found is None or found.sha256 != wanted.sha256
+    if state.config.DIFF and rewritten and isinstance(content, str):
+        _print_diff(path, content, mask)
     script = _INSTALL.format(
         target=quote(path),
         sha256=wanted.sha256,
@@ -93,10 +92,9 @@ def managed_file(
     yield StringCommand("sh", "-c", QuoteString(script), _stdin=text)
 
 
-def _print_diff(path: str, content: str) -> None:
-    _, output = host.run_shell_command(
-        StringCommand("cat", QuoteString(path), "2>/dev/null || true"), _sudo=True
-    )
+def _print_diff(path: str, content: str, mask: str | None) -> None:
+    before = host.get_fact(FileText, path=path, mask=mask)
+    after = re.sub(mask, MASKED, content) if mask else content
     host.log(f"Will modify {path}")
-    for line in generate_color_diff(output.stdout_lines, content.splitlines()):
+    for line in generate_color_diff(before, after.splitlines()):
         host.log(f"  {line}")

@@ -1,0 +1,101 @@
+"""Releases and keys on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
+
+from roles.oauth_server.facts import CURRENT, KEYS, RELEASES, ActiveKeyPair, InstalledReleases
+from roles.oauth_server.release import Release
+
+# Names that begin with a dot are never releases, so an upload or an unpacking that was cut off
+# half way is none either; what a killed run left behind goes with a later one.
+_UNPACK = f"""\
+set -eu
+umask 022
+upload={RELEASES}/.upload-$DIGEST.tar.gz
+find {RELEASES} -maxdepth 1 -name '.*-*' -mmin +60 -exec rm -rf {{}} +
+stage=$(mktemp -d {RELEASES}/.stage-XXXXXX)
+trap 'rm -rf "$stage" "$upload"' EXIT
+tar -xzf "$upload" -C "$stage" --no-same-owner
+{{
+  echo "$DIGEST  $stage/SHA256SUMS" | sha256sum --check --status
+  cd "$stage"
+  sha256sum --check --strict --quiet SHA256SUMS
+  test "$(find . -type f | wc -l)" = "$(($(wc -l < SHA256SUMS) + 1))"
+}} || {{ echo "the upload is not the release $DIGEST" >&2; exit 1; }}
+"$PYTHON" -m compileall -q -j 0 --invalidation-mode unchecked-hash . ||
+  {{ echo "$PYTHON cannot compile the release" >&2; exit 1; }}
+chmod 755 .
+sync -f .
+mv -T "$stage" {RELEASES}/$DIGEST
+"""
+
+_SWITCH = f"""\
+set -eu
+cd {RELEASES}/$DIGEST
+{{
+  echo "$DIGEST  SHA256SUMS" | sha256sum --check --status
+  sha256sum --check --strict --quiet SHA256SUMS
+}} || {{ echo "the release $DIGEST was altered on this host" >&2; exit 1; }}
+touch .
+ln -sfn releases/$DIGEST {CURRENT}.next
+mv -T {CURRENT}.next {CURRENT}
+"""
+
+
+@operation()
+def release_present(
+    release: Release, python: str
+) -> Generator[FileUploadCommand | StringCommand, None, None]:
+    """Have the release unpacked beside the others, verified by its digest.
+
+    `python` is the path of the host's interpreter, which compiles the release once, so that no
+    start of the server has to.
+    """
+    if release.digest in host.get_fact(InstalledReleases).present:
+        host.noop(f"release {release.digest[:12]} is on the host")
+        return
+    yield FileUploadCommand(str(release.archive), f"{RELEASES}/.upload-{release.digest}.tar.gz")
+    yield _shell(_UNPACK, DIGEST=release.digest, PYTHON=python)
+
+
+@operation()
+def release_current(release: Release) -> Generator[StringCommand, None, None]:
+    """Have `current` point to the release: one rename, after its content was verified again."""
+    if host.get_fact(InstalledReleases).current == release.digest:
+        host.noop(f"release {release.digest[:12]} is current")
+        return
+    yield _shell(_SWITCH, DIGEST=release.digest)
+
+
+@operation()
+def old_releases_pruned(release: Release, kept: int) -> Generator[StringCommand, None, None]:
+    """Keep the `kept` releases used last beside this one, to roll back to; remove the others."""
+    old = [digest for digest in host.get_fact(InstalledReleases).present
+           if digest != release.digest]  # fmt: skip
+    for digest in old[kept:]:
+        yield StringCommand("rm", "-rf", QuoteString(f"{RELEASES}/{digest}"))
+    if not old[kept:]:
+        host.noop("there is no release to remove")
+
+
+@operation()
+def key_ring() -> Generator[StringCommand, None, None]:
+    """Have a signing key, made on the host; one that is there is never replaced.
+
+    The program's own lock decides between two runs at once, not the fact.
+    """
+    if host.get_fact(ActiveKeyPair):
+        host.noop("there is a signing key")
+        return
+    yield StringCommand(
+        "runuser -u oauth_user -- /usr/local/bin/oauth-server keys init --dir", KEYS
+    )
+
+
+def _shell(script: str, **variables: str) -> StringCommand:
+    assignments = "".join(f"{name}={value}\n" for name, value in variables.items())
+    return StringCommand("sh", "-c", QuoteString(assignments + script))

@@ -1,0 +1,137 @@
+"""The authorization server: its release, key, settings, clients and units."""
+
+from __future__ import annotations
+
+import hashlib
+
+from pyinfra.api import deploy
+from pyinfra.operations import files
+
+from roles.files import managed_file, render
+from roles.hostdata import ClientData, OAuthServerData
+from roles.oauth_server.facts import CURRENT, KEYS, RELEASES
+from roles.oauth_server.layout import LAYOUTS
+from roles.oauth_server.operations import (
+    key_ring,
+    old_releases_pruned,
+    release_current,
+    release_present,
+)
+from roles.oauth_server.release import build
+from roles.platform import Target
+from roles.services import running
+
+_SETTINGS = "/etc/oauth2/server.yaml"
+_CLIENTS = "/etc/oauth2/clients.json"
+_LOG = "/var/log/oauth_server.log"
+_UNITS = "/etc/systemd/system"
+
+# systemd only warns of a key that it doesn't know, so a word about the candidate is a failure.
+_VERIFY_UNIT = """\
+said=$(systemd-analyze verify --man=no "$candidate" 2>&1) || { echo "$said" >&2; exit 1; }
+case "$said" in *"$candidate"*) echo "$said" >&2; exit 1;; esac"""
+
+# A socket without its service does not verify, and on a first run the service comes later.
+_VERIFY_SOCKET = f"""\
+printf '[Service]\\nExecStart=/bin/true\\n' > "$stage/oauth-server.service"
+{_VERIFY_UNIT}"""
+
+
+@deploy("oauth_server")
+def oauth_server(data: OAuthServerData, clients: tuple[ClientData, ...], target: Target) -> None:
+    release = build(target)
+    layout = LAYOUTS[target.platform]
+    new_release = f"{target.python.path} -I -S {RELEASES}/{release.digest}"
+
+    release_present(name="Unpack the release [SRV-01]", release=release, python=target.python.path)
+    registered = managed_file(
+        name="Write clients.json [SRV-02]",
+        path=_CLIENTS,
+        content=render("oauth_server/clients.json.j2", clients=[_entry(c) for c in clients]),
+        group="oauth_group",
+        mode="0640",
+        check=f'{new_release} check --clients "$candidate"',
+        mask="sha256:[0-9a-f]{64}",
+    )
+    settings = managed_file(
+        name="Write server.yaml [SRV-02]",
+        path=_SETTINGS,
+        content=render("oauth_server/server.yaml.j2", data=data),
+        group="oauth_group",
+        mode="0640",
+        check=f'{new_release} check --config "$candidate"',
+    )
+    switched = release_current(name="Switch to the release [SRV-01]", release=release)
+    managed_file(
+        name="Write /usr/local/bin/oauth-server [SRV-01]",
+        path="/usr/local/bin/oauth-server",
+        content=render("oauth_server/oauth-server.j2", python=target.python.path, current=CURRENT),
+        mode="0755",
+        check='sh -n "$candidate"',
+    )
+    files.directory(
+        name="Make the key directory [KEY-01]",
+        path=KEYS,
+        user="oauth_user",
+        group="oauth_group",
+        mode="711",
+    )
+    key_ring(name="Make a signing key where there is none [KEY-02]")
+    files.file(
+        name="Make the log [LOG-01]",
+        path=_LOG,
+        user="oauth_user",
+        group="oauth_group",
+        mode="640",
+    )
+    socket = managed_file(
+        name="Write oauth-server.socket [SRV-04]",
+        path=f"{_UNITS}/oauth-server.socket",
+        content=render("oauth_server/oauth-server.socket.j2", gateway_user=layout.gateway_user),
+        check=_VERIFY_SOCKET,
+    )
+    unit = managed_file(
+        name="Write oauth-server.service [SRV-03]",
+        path=f"{_UNITS}/oauth-server.service",
+        content=render(
+            "oauth_server/oauth-server.service.j2",
+            python=target.python.path,
+            current=CURRENT,
+            redis_unit=layout.redis_unit,
+        ),
+        check=_VERIFY_UNIT,
+    )
+    running(
+        name="Listen for the server [SRV-04]",
+        service="oauth-server.socket",
+        feeds=[f"{_UNITS}/oauth-server.socket"],
+        after=(socket,),
+    )
+    running(
+        name="Run the server [SRV-03]",
+        service="oauth-server.service",
+        feeds=[
+            f"{_UNITS}/oauth-server.service",
+            f"{_UNITS}/oauth-server.socket",
+            f"{CURRENT}/SHA256SUMS",
+            "/etc/oauth2/certs/server.pem",
+            "/etc/oauth2/redis.password",
+            _SETTINGS,
+            _CLIENTS,
+        ],
+        after=(registered, settings, switched, unit),
+    )
+    # After the server runs: until then the release before this one is the way back.
+    old_releases_pruned(
+        name="Remove releases beyond those kept [SRV-01]", release=release, kept=data.releases_kept
+    )
+
+
+def _entry(client: ClientData) -> dict[str, object]:
+    """The client as it stands in clients.json: with the hash of its secret, never the secret."""
+    entry: dict[str, object] = client.model_dump(mode="json", exclude_none=True,
+                                                 exclude={"client_secret"})  # fmt: skip
+    if client.client_secret is not None:
+        secret = client.client_secret.read().unmask()
+        entry["client_secret_hash"] = f"sha256:{hashlib.sha256(secret.encode()).hexdigest()}"
+    return entry
