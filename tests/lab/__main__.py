@@ -1,0 +1,90 @@
+"""The lab's command line: `python -m tests.lab --help`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tests.lab import console, kinds, lab, naming, places, record, services
+from tests.lab.machine import LabError, UnsuitableMachineError
+
+_UNSUITABLE = 3
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    try:
+        naming.checked(options.name)
+        return int(options.run(options) or 0)
+    except UnsuitableMachineError as error:
+        sys.stderr.write(f"lab: {error}\n")
+        return _UNSUITABLE
+    except LabError as error:
+        sys.stderr.write(f"lab: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("lab: interrupted; `down` removes what was begun\n")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.lab", description="Make and remove test hosts on this machine."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=summary)
+        added.add_argument(
+            "--name", default=naming.DEFAULT_LAB, help="the lab's name (default: %(default)s)"
+        )
+        added.set_defaults(run=run)
+        return added
+
+    up = command("up", _up, "Have a lab running; what it lacks is made, what stopped is started.")
+    up.add_argument(
+        "--hosts", metavar="N|KIND,…", help="how many hosts, or the kind of each (default: one)"
+    )
+    ssh = command("ssh", _ssh, "Log in to a host, or run a command there.")
+    ssh.add_argument("host")
+    ssh.add_argument("command", nargs=argparse.REMAINDER)
+    command("down", _down, "Remove a lab without a trace; cached images and packages stay.")
+    command("list", _list, "List this machine's labs, whichever checkout made them.")
+    command("clean", _clean, "Remove the cached images and packages.")
+    return parser
+
+
+def _up(options: argparse.Namespace) -> None:
+    known = lab.up(options.name, kinds.parse_hosts(options.hosts) if options.hosts else None)
+    for host in known.hosts:
+        console.note(f"{host.name} ({host.kind}) is up at {host.address}")
+
+
+def _ssh(options: argparse.Namespace) -> None:
+    config = places.described(places.CHECKOUT, options.name) / "ssh_config"
+    if not config.exists():
+        raise LabError(f"no lab {options.name!r} of this checkout is up")
+    os.execvp("ssh", ["ssh", "-F", str(config), options.host, *options.command])  # noqa: S606 (ssh takes over)
+
+
+def _down(options: argparse.Namespace) -> None:
+    removed = lab.down(options.name)
+    console.note(f"the lab {options.name!r} is {'gone' if removed else 'not there: nothing to do'}")
+
+
+def _list(_: argparse.Namespace) -> None:
+    for known in record.all_labs():
+        running = services.of(known.name).running()
+        states = [
+            f"{host.name} {host.address} {'up' if host.name in running else 'stopped'}"
+            for host in known.hosts
+        ]
+        print(f"{known.name} ({Path(known.checkout)}): {', '.join(states) or 'no host yet'}")
+
+
+def _clean(_: argparse.Namespace) -> None:
+    lab.clean()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""What a running lab tells its user and other programs: ssh_config, keys and lab.json."""
+
+import json
+from pathlib import Path
+
+from tests.lab import naming, places, ssh
+from tests.lab.record import LabRecord
+
+SCOPE = "telemetry:read telemetry:write"
+
+
+def write(record: LabRecord) -> Path:
+    """Write the lab's directory in the checkout and give lab.json's path."""
+    directory = places.described(Path(record.checkout), record.name)
+    directory.parent.mkdir(mode=0o700, exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    (directory / "ca").mkdir(mode=0o700, exist_ok=True)
+    described = {
+        "hosts": [
+            {"name": host.name, "kind": host.kind, "address": host.address} for host in record.hosts
+        ],
+        "ssh_config": str(ssh.describe(record, directory)),
+        "issuer": f"https://{record.hosts[0].address}",
+        "ca_file": str(directory / "ca/ca.pem"),
+        "confidential_client": {
+            "client_id": "lab_gateway",
+            "client_secret": record.client_secret,
+            "scope": SCOPE,
+        },
+        "public_client": {
+            "client_id": "lab_app",
+            "redirect_uri": "http://127.0.0.1/callback",
+            "scope": SCOPE,
+        },
+        "user": {"username": "ada", "password": record.user_password},
+    }
+    lab_json = directory / "lab.json"
+    places.write(lab_json, json.dumps(described, indent=2) + "\n", mode=0o600)
+    if record.name == naming.DEFAULT_LAB:
+        _link(directory.parent / "lab.json", Path(record.name) / "lab.json")
+    return lab_json
+
+
+def remove(record: LabRecord) -> None:
+    """Remove the lab's directory in its checkout, and what only pointed to it."""
+    directory = places.described(Path(record.checkout), record.name)
+    places.remove_tree(directory)
+    link = directory.parent / "lab.json"
+    if link.is_symlink() and not link.exists():
+        link.unlink()
+    if directory.parent.is_dir() and not any(directory.parent.iterdir()):
+        directory.parent.rmdir()
+
+
+def _link(link: Path, target: Path) -> None:
+    if not link.is_symlink() or link.readlink() != target:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)

@@ -1,0 +1,110 @@
+"""Images: one directory tree a kind, built once by mmdebstrap and shared by all of its hosts."""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections import deque
+from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from tests.lab import console, places, sources
+from tests.lab.kinds import Kind
+from tests.lab.machine import LabError
+
+# Runs in the new system after its packages: the lab's user, and nothing that hosts may not share.
+_SETUP = (
+    'chroot "$1" useradd --create-home --shell /bin/bash --comment "lab user" deploy',
+    'chroot "$1" install -d -m 0700 -o deploy -g deploy /home/deploy/.ssh',
+    'chroot "$1" systemctl --quiet enable systemd-networkd.service',
+    'rm -f "$1"/etc/ssh/ssh_host_*',
+)
+# Packages get security updates: an image is built anew when it is older than this.
+_FRESH = timedelta(days=30)
+_STAMP = "%Y%m%d%H%M%S"
+
+
+def ensure(kind: Kind) -> Path:
+    """Give the kind's image, building it if there is none or only an old one.
+
+    An image is named after what it was built from and when, and only ever appears whole.
+    """
+    lines = sources.apt_sources(kind)
+    recipe = json.dumps([asdict(kind), lines, _SETUP], sort_keys=True)
+    name = f"{kind.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    with places.locked(places.IMAGES, "another process is building an image"):
+        newest = max(places.IMAGES.glob(f"{name}-*"), default=None)
+        if newest is not None and _age(newest) < _FRESH:
+            return newest
+        try:
+            return _build(kind, lines, name)
+        except LabError as error:
+            if newest is None:
+                raise
+            console.note(f"keeping the image of {_age(newest).days} days ago: {error}")
+            return newest
+
+
+def _age(image: Path) -> timedelta:
+    built = datetime.strptime(image.name.rpartition("-")[2], _STAMP).replace(tzinfo=timezone.utc)
+    return datetime.now(timezone.utc) - built
+
+
+def _build(kind: Kind, lines: list[str], name: str) -> Path:
+    console.note(f"building the image of {kind.name} (once; under a minute with a near mirror)")
+    unfinished = places.IMAGES / f".{name}"
+    places.remove_tree(unfinished)
+    _mmdebstrap(kind, lines, unfinished)
+    for file in kind.files:
+        target = unfinished / file.path
+        target.parent.mkdir(exist_ok=True)
+        target.unlink(missing_ok=True)
+        places.write(target, file.text, file.mode)
+    image = places.IMAGES / f"{name}-{datetime.now(timezone.utc).strftime(_STAMP)}"
+    unfinished.rename(image)
+    return image
+
+
+def _mmdebstrap(kind: Kind, lines: list[str], target: Path) -> None:
+    argv = [
+        # Whatever ends this process ends the build with it, mounts included.
+        *("setpriv", "--pdeathsig", "KILL", "--"),
+        *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+        *("mmdebstrap", "--mode=root", "--variant=minbase"),
+        f"--components={','.join(kind.components)}",
+        f"--include={','.join(kind.packages)}",
+        # The hosts' first `apt-get update` then fetches only what changed since.
+        "--skip=cleanup/apt/lists",
+        *(f"--customize-hook={command}" for command in _SETUP),
+        *(kind.suite, str(target), *lines),
+    ]
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=_environment(),
+    ) as build:
+        said = _relay(build)
+    if build.returncode != 0:
+        reasons = [line for line in said if line.startswith(("E:", "W:", "Err:"))] or list(said)
+        raise LabError(f"the image of {kind.name} cannot be built: {'; '.join(reasons[-3:])}")
+
+
+def _relay(build: "subprocess.Popen[str]") -> deque[str]:
+    """Show mmdebstrap's steps as they come, and give its last lines for an error message."""
+    said: deque[str] = deque(maxlen=20)
+    for line in build.stderr or ():
+        said.append(line.strip())
+        if line.startswith("I: "):
+            console.note(line.removeprefix("I: ").strip())
+    return said
+
+
+def _environment() -> dict[str, str]:
+    """mmdebstrap reads none of the machine's apt settings: it gets the proxies from here."""
+    proxies = {f"{scheme}_proxy": proxy for scheme, proxy in sources.apt_proxies().items()}
+    return {**os.environ, **proxies, "LC_ALL": "C.UTF-8"}

@@ -1,0 +1,99 @@
+"""Kinds of lab host, as data: what an image is built from."""
+
+from dataclasses import dataclass
+
+from tests.lab.machine import LabError
+
+
+@dataclass(frozen=True)
+class PlacedFile:
+    """A file that the image carries beyond its packages."""
+
+    path: str
+    text: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A system to boot: packages of one Debian suite, and files placed over them."""
+
+    name: str
+    suite: str
+    components: tuple[str, ...]
+    keyring: str
+    packages: tuple[str, ...]
+    files: tuple[PlacedFile, ...]
+
+
+# What every kind of host needs to be reached by the lab and by nobody else.
+_REACHABLE = (
+    PlacedFile(
+        "etc/ssh/sshd_config.d/10-lab.conf",
+        "PermitRootLogin no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n",
+    ),
+    PlacedFile("etc/sudoers.d/deploy", "deploy ALL=(ALL:ALL) NOPASSWD: ALL\n", mode=0o440),
+    PlacedFile(
+        "etc/resolv.conf", "# A lab host has no name service: packages come by the lab's proxy.\n"
+    ),
+)
+
+# A host is to cost a few megabytes: no translated package descriptions, one journal file.
+_SMALL = (
+    PlacedFile("etc/apt/apt.conf.d/80lab", 'Acquire::Languages "none";\n'),
+    PlacedFile("etc/systemd/journald.conf.d/10-lab.conf", "[Journal]\nSplitMode=none\n"),
+)
+
+_DEBIAN_12 = Kind(
+    name="debian-12",
+    suite="bookworm",
+    components=("main",),
+    keyring="/usr/share/keyrings/debian-archive-keyring.gpg",
+    # Debian's important packages and what its cloud images add, less what needs a kernel of its
+    # own. The deploy brings the rest, and finds systemd-timesyncd in chrony's place.
+    packages=(
+        "ca-certificates",
+        "dbus",
+        "iproute2",
+        "iputils-ping",
+        "less",
+        "libpam-systemd",
+        "netbase",
+        "nftables",
+        "openssh-server",
+        "procps",
+        "python3",
+        "sudo",
+        "systemd",
+        "systemd-sysv",
+        "systemd-timesyncd",
+        "vim-tiny",
+    ),
+    files=_REACHABLE + _SMALL,
+)
+
+KINDS = {kind.name: kind for kind in (_DEBIAN_12,)}
+DEFAULT_KIND = _DEBIAN_12.name
+
+
+def parse_hosts(wanted: str) -> list[str]:
+    """Read `3` as three hosts of the default kind and `debian-12,debian-12` as one of each.
+
+    Raises LabError for anything else.
+    """
+    if wanted.isascii() and wanted.isdigit():
+        count = int(wanted)
+        if not 1 <= count <= MOST_HOSTS:
+            raise LabError(f"a lab has 1 to {MOST_HOSTS} hosts, not {count}")
+        return [DEFAULT_KIND] * count
+    kinds = wanted.split(",")
+    for kind in kinds:
+        if kind not in KINDS:
+            raise LabError(f"{kind!r} is no kind of host; there are: {', '.join(sorted(KINDS))}")
+    if len(kinds) > MOST_HOSTS:
+        raise LabError(f"a lab has 1 to {MOST_HOSTS} hosts, not {len(kinds)}")
+    return kinds
+
+
+# The network has room for 253; what a machine can boot at once is less.
+MOST_HOSTS = 32

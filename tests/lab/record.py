@@ -1,0 +1,74 @@
+"""What root keeps of a lab, written before a thing is made: a crash leaves nothing unknown."""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, replace
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from tests.lab import places, subnet
+
+
+@dataclass(frozen=True)
+class HostRecord:
+    name: str
+    kind: str
+    image: str
+    address: str
+
+
+@dataclass(frozen=True)
+class LabRecord:
+    """A lab as it is meant to be; what of it runs, the machine itself knows."""
+
+    name: str
+    checkout: str
+    network: str
+    client_secret: str
+    user_password: str
+    hosts: tuple[HostRecord, ...] = ()
+
+    @property
+    def subnet(self) -> IPv4Network:
+        return IPv4Network(self.network)
+
+    def with_host(self, host: HostRecord) -> "LabRecord":
+        return replace(self, hosts=(*self.hosts, host))
+
+
+def load(lab: str) -> LabRecord | None:
+    """Read a lab's record; None if there is no lab of that name."""
+    try:
+        known = json.loads(_path(lab).read_text())
+    except FileNotFoundError:
+        return None
+    hosts = tuple(HostRecord(**host) for host in known.pop("hosts"))
+    return LabRecord(**known, hosts=hosts)
+
+
+def save(record: LabRecord) -> None:
+    places.write(_path(record.name), json.dumps(asdict(record), indent=2) + "\n", mode=0o600)
+
+
+def all_labs() -> list[LabRecord]:
+    records = (load(directory.name) for directory in sorted(places.RUNTIME.glob("*")))
+    return [record for record in records if record is not None]
+
+
+def create(lab: str) -> LabRecord:
+    """Begin a lab in this checkout, with a network of its own."""
+    with places.locked(places.RUNTIME, "another lab is choosing its network"):
+        taken = subnet.routed() + [other.subnet for other in all_labs()]
+        record = LabRecord(
+            name=lab,
+            checkout=str(places.CHECKOUT),
+            network=str(subnet.choose(taken)),
+            client_secret=secrets.token_urlsafe(32),
+            user_password=secrets.token_urlsafe(16),
+        )
+        save(record)
+    return record
+
+
+def _path(lab: str) -> Path:
+    return places.runtime(lab) / "record.json"
