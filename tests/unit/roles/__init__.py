@@ -1,0 +1,1 @@
+"""The roles, against hosts that only exist in memory."""
