@@ -52,3 +52,38 @@ lint: .venv ## Format, lint, types, import directions
 format: .venv ## Format and sort imports
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+# Tests -------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: lint test-pythons test-server test-lab ## Run every test; says by name what it skips
+
+.PHONY: test-pythons
+test-pythons: .venv ## Unit tests on each Python from 3.10 to 3.13 that this machine has
+	.venv/bin/python tests/every_python.py $(UV)
+
+.PHONY: test-server
+test-server: .venv ## The server over real HTTP
+	.venv/bin/pytest -n auto tests/server
+
+.PHONY: test-lab
+test-lab: .venv ## Lab hosts: converge, converge again, break, audit (root, systemd-nspawn)
+	.venv/bin/pytest tests/deploy
+
+# The lab -----------------------------------------------------------------------------------------
+
+.PHONY: lab
+lab: .venv ## Make lab hosts, deploy, audit, fetch a token (HOSTS=1 LAB=lab)
+	.venv/bin/python -m tests.lab tour --name $(LAB) --hosts $(HOSTS)
+
+.PHONY: lab-ssh
+lab-ssh: .venv ## Log in to a lab host (HOST=…)
+	.venv/bin/python -m tests.lab ssh --name $(LAB) $(HOST)
+
+.PHONY: lab-down
+lab-down: .venv ## Take the lab down, without a trace
+	.venv/bin/python -m tests.lab down --name $(LAB)
+
+.PHONY: clean
+clean: ## Remove what was built here (not the lab: make lab-down)
+	rm -rf .venv .venvs .uv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
