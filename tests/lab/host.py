@@ -13,6 +13,7 @@ from tests.lab.record import HostRecord, LabRecord
 from tests.lab.services import Services
 
 _BOOT_TIMEOUT = 90.0
+_NSPAWN = Path("/run/systemd/nspawn")
 
 
 def directory(lab: str, host: str) -> Path:
@@ -62,9 +63,22 @@ def start(record: LabRecord, host: HostRecord, services: Services) -> None:
         *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=passive"),
     ]
     mount = ["mount", "-t", "overlay", "-o", options, record.name, f"{place}/root"]
-    script = f"{shlex.join(mount)} && exec {shlex.join(nspawn)}"
+    lock = ["stat", "--format=inode-%d:%i", f"{place}/root"]
+    script = (
+        f"{shlex.join(mount)} && {shlex.join(lock)} > {place}/lock && exec {shlex.join(nspawn)}"
+    )
     argv = ["unshare", "--mount", "--propagation", "slave", "--", "sh", "-c", script]
     services.start(host.name, argv, place / "console.log")
+
+
+def remove_leftovers(record: LabRecord, host: HostRecord) -> None:
+    """Remove what systemd-nspawn leaves under /run when it is killed instead of stopped."""
+    for made in ("propagate", "unix-export"):
+        if (place := _NSPAWN / made / host.name).is_dir():
+            place.rmdir()
+    lock = directory(record.name, host.name) / "lock"
+    if lock.exists() and (name := lock.read_text().strip()):
+        (_NSPAWN / "locks" / name).unlink(missing_ok=True)
 
 
 def wait_until_ready(record: LabRecord, host: HostRecord, services: Services) -> None:
@@ -95,8 +109,8 @@ def wait_until_ready(record: LabRecord, host: HostRecord, services: Services) ->
     if not reached:
         raise LabError(
             f"{host.name} cannot reach the lab's package proxy at {gateway}:{proxy.PORT}: either "
-            f"it died (see {places.runtime(record.name)}/proxy.log), or this machine's firewall drops "
-            f"what comes in on {naming.bridge(record.name)}"
+            f"it died (see {places.runtime(record.name)}/proxy.log), or this machine's firewall "
+            f"drops what comes in on {naming.bridge(record.name)}"
         )
 
 

@@ -10,7 +10,6 @@ from tests.lab import (
     description,
     host,
     image,
-    leftovers,
     naming,
     network,
     places,
@@ -68,7 +67,7 @@ def down(lab: str) -> bool:
         network.remove(lab)
         if known is not None:
             for each in known.hosts:
-                leftovers.remove(each.name)
+                host.remove_leftovers(known, each)
             description.remove(known)
         places.remove_tree(places.runtime(lab))
     if not any(places.RUNTIME.iterdir()):
@@ -140,7 +139,7 @@ def _ensure_hosts(known: LabRecord, running: Services) -> None:
     console.note(f"booting {', '.join(each.name for each in stopped)}")
     running.stop({each.name for each in stopped} & running.known())
     for each in stopped:
-        leftovers.remove(each.name)
+        host.remove_leftovers(known, each)
         host.start(known, each, running)
 
 

@@ -29,7 +29,7 @@ class Services(Protocol):
         """Start a service that outlives this process; its output is appended to the log."""
 
     def running(self) -> set[str]:
-        """Name the services that have a process."""
+        """Name the services whose main process lives."""
 
     def known(self) -> set[str]:
         """Name the services that run or have left something behind."""
@@ -119,7 +119,7 @@ class _Groups:
         return {
             service
             for service in self.known()
-            if any(_processes(group) for group in self._groups(service))
+            if any(_members(_leading(group)) for group in self._groups(service))
         }
 
     def known(self) -> set[str]:
@@ -130,13 +130,11 @@ class _Groups:
     def stop(self, services: set[str]) -> None:
         groups = [group for service in services for group in self._groups(service)]
         for group in groups:
-            # systemd-nspawn powers its host off on SIGTERM: its processes are left to it.
-            supervisor = group / "supervisor"
-            _signal(supervisor if supervisor.is_dir() else group, signal.SIGTERM)
+            _signal(_leading(group), signal.SIGTERM)
         deadline = time.monotonic() + _GRACE
         while any(_processes(group) for group in groups):
-            if time.monotonic() > deadline:
-                for group in groups:
+            for group in groups:
+                if not _members(_leading(group)) or time.monotonic() > deadline:
                     _signal_all(group, signal.SIGKILL)
             time.sleep(0.05)
         for group in groups:
@@ -155,6 +153,16 @@ def _hierarchies() -> list[Path]:
         if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options):
             roots.setdefault(kind, Path(mounted.split(" ")[4]))
     return list(roots.values())
+
+
+def _leading(group: Path) -> Path:
+    """Give the group of the process that speaks for the service.
+
+    systemd-nspawn moves itself into one of its own, powers its host off on SIGTERM, and lets its
+    host run on unattended when it is killed: that host counts as dead.
+    """
+    supervisor = group / "supervisor"
+    return supervisor if supervisor.is_dir() else group
 
 
 def _below(group: Path) -> list[Path]:
