@@ -1,0 +1,78 @@
+"""The running lab: `pyinfra inventories/lab.py deploy.py`.
+
+Its hosts are read from .lab/lab.json, or from the file that PORTCULLIS_LAB_JSON names. Each host
+is all three: authorization server, gateway and state.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from roles.fast_ssh import CONNECT_KWARGS
+
+_LAB_JSON = Path(os.environ.get("PORTCULLIS_LAB_JSON", ".lab/lab.json"))
+if not _LAB_JSON.is_file():
+    sys.exit(
+        f"{_LAB_JSON} is not there: bring a lab up with `make lab`, or name the lab.json of "
+        "another one in PORTCULLIS_LAB_JSON"
+    )
+_LAB = json.loads(_LAB_JSON.read_text())
+_FILES = Path(_LAB["ssh_config"]).parent
+
+
+def _clients() -> list[dict[str, Any]]:
+    """Register what lab.json describes; the secret itself stays there."""
+    confidential, public = _LAB["confidential_client"], _LAB["public_client"]
+    digest = hashlib.sha256(confidential["client_secret"].encode()).hexdigest()
+    return [
+        {
+            "client_id": confidential["client_id"],
+            "client_name": "Lab gateway",
+            "grant_types": ["client_credentials"],
+            "scope": confidential["scope"],
+            "token_endpoint_auth_method": "client_secret_basic",
+            "client_secret_hash": f"sha256:{digest}",
+        },
+        {
+            "client_id": public["client_id"],
+            "client_name": "Lab app",
+            "redirect_uris": [public["redirect_uri"]],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "scope": public["scope"],
+            "token_endpoint_auth_method": "none",
+        },
+    ]
+
+
+def _host(described: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    address = described["address"]
+    # The lab's own machine is the network's first address, and the only one that hosts can ask.
+    machine = f"{address.rpartition('.')[0]}.1"
+    connection = {
+        "ssh_hostname": address,
+        "ssh_user": "deploy",
+        "ssh_key": str(_FILES / "id_ed25519"),
+        "ssh_allow_agent": False,
+        "ssh_look_for_keys": False,
+        "ssh_config_file": _LAB["ssh_config"],
+        "ssh_known_hosts_file": str(_FILES / "known_hosts"),
+        "ssh_strict_host_key_checking": "yes",
+        "ssh_paramiko_connect_kwargs": CONNECT_KWARGS,
+        "_sudo": True,
+    }
+    roles = {
+        "oauth_server": {"issuer": f"https://{address}"},
+        "clients": _clients(),
+        "certificates": {"mode": "local_ca", "directory": str(Path(_LAB["ca_file"]).parent)},
+        # A lab host shares the machine's clock, which nothing in a lab may move.
+        "chrony": {"servers": [machine], "steer_clock": False},
+    }
+    return described["name"], connection | roles
+
+
+auth_servers = [_host(described) for described in _LAB["hosts"]]
+gateways = auth_servers
+state = auth_servers
