@@ -15,12 +15,22 @@ from roles.sysctl.tasks import sysctl
 
 data, target = preflight(inventory, host)
 
-base(target)  # first: packages, the account and the directories that the others stand on
-sysctl(data.sysctl, target.platform)  # before anything listens: listeners read their limits once
-chrony(data.chrony, target.platform)  # before certificates and tokens, which carry times
-certificates(data.certificates, data.oauth_server.issuer)  # before those that serve them
-redis(data.redis, target.platform)  # before the server, which is ready only with its store
-oauth_server(data.oauth_server, data.clients, target)  # before the gateway that leads to it
-gateway(data.oauth_server.issuer, target.platform)
-logrotate(data.logrotate, target.platform)  # after the server, whose log it rotates
-fail2ban(data.fail2ban, target.platform)  # last: a jail whose log is missing stops the daemon
+system = target.platform
+
+# First: packages, the account and the directories that the others stand on.
+base(target=target)
+# Before anything listens: a listener reads its limits once.
+sysctl(data=data.sysctl, platform=system)
+# Before certificates and tokens, which carry times.
+chrony(data=data.chrony, platform=system)
+# Before those that serve them.
+certificates(data=data.certificates, issuer=data.oauth_server.issuer)
+# Before the server, which is ready only with its store.
+redis(data=data.redis, platform=system)
+# Before the gateway that leads to it.
+oauth_server(data=data.oauth_server, clients=data.clients, target=target)
+gateway(issuer=data.oauth_server.issuer, platform=system)
+# After the server, whose log it rotates.
+logrotate(data=data.logrotate, platform=system)
+# Last: a jail whose log is missing stops the whole daemon.
+fail2ban(data=data.fail2ban, platform=system)

@@ -11,6 +11,8 @@ from roles.facts import HostSystem
 from roles.hostdata import HostData, HostDataError
 from roles.platform import Target, UnsupportedPlatformError, identify
 
+# Parts of one host today, so that none may be alone; hosts for one part come with fleets.
+_PARTS = frozenset({"auth_servers", "gateways", "state"})
 _CONNECTION_KEYS = frozenset(SSHConnector.data_meta) | frozenset(FakeConnector.data_meta)
 
 
@@ -22,6 +24,12 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
     """
     faults, checked = [], {}
     for member in inventory:
+        missing = _PARTS - set(member.groups)
+        if missing and missing != _PARTS:
+            faults.append(
+                f"{member.name}: groups: is not in {', '.join(sorted(missing))}; "
+                "a host has all three parts or names none of the groups"
+            )
         try:
             checked[member.name] = hostdata.validate(
                 member.name, member.data.dict(), connection_keys=_CONNECTION_KEYS

@@ -1,0 +1,47 @@
+"""The example that operators copy passes the checks that their copy will meet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.connectors.ssh import SSHConnector
+
+from roles import hostdata
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def example() -> dict[str, dict[str, Any]]:
+    """What pyinfra makes of the example, in a process of its own: its CLI patches sockets."""
+    said = subprocess.run(
+        [
+            *(sys.executable, "-m", "pyinfra", "inventories/production.example.py"),
+            *("debug-inventory", "--json"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {host["name"]: host for host in json.loads(said.stdout)}
+
+
+def test_the_production_example_is_valid_for_every_host(example: dict[str, dict[str, Any]]) -> None:
+    assert set(example) == {"auth1.example.net", "auth2.example.net"}
+    for name, host in example.items():
+        assert {"auth_servers", "gateways", "state"} <= set(host["groups"])
+        data = hostdata.validate(
+            name, host["data"], connection_keys=frozenset(SSHConnector.data_meta)
+        )
+        assert data.oauth_server.issuer == f"https://{name}"
+
+
+def test_the_example_jumps_through_its_bastion(example: dict[str, dict[str, Any]]) -> None:
+    for host in example.values():
+        assert "ProxyJump bastion" in (ROOT / host["data"]["ssh_config_file"]).read_text()
