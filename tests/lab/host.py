@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.lab import naming, places, proxy, subnet
 from tests.lab.kinds import MOST_HOSTS
-from tests.lab.machine import LabError, attempt, run
+from tests.lab.machine import WITH_US, LabError, attempt, run
 from tests.lab.record import HostRecord, LabRecord
 from tests.lab.services import Services
 
@@ -94,7 +94,7 @@ def wait_until_ready(record: LabRecord, host: HostRecord, services: Services) ->
         f"timeout 5 bash -c '</dev/tcp/{gateway}/{proxy.PORT}' 2>/dev/null && echo reached"
     )
     while True:
-        login = attempt("ssh", "-F", config, "-o", "ConnectTimeout=2", host.name, script)
+        login = attempt(*WITH_US, "ssh", "-F", config, "-oConnectTimeout=2", host.name, script)
         state, *reached = login.stdout.split() or [""]
         if state in ("running", "degraded"):
             break

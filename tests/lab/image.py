@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.lab import console, places, sources
 from tests.lab.kinds import Kind
-from tests.lab.machine import LabError
+from tests.lab.machine import WITH_US, LabError
 
 # Runs in the new system after its packages: the lab's user, and nothing that hosts may not share.
 _SETUP = (
@@ -68,8 +68,8 @@ def _build(kind: Kind, lines: list[str], name: str) -> Path:
 
 def _mmdebstrap(kind: Kind, lines: list[str], target: Path) -> None:
     argv = [
-        # Whatever ends this process ends the build with it, mounts included.
-        *("setpriv", "--pdeathsig", "KILL", "--"),
+        *WITH_US,
+        # A namespace of its own for each kind of thing that a build cut off would leave behind.
         *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
         *("mmdebstrap", "--mode=root", "--variant=minbase"),
         f"--components={','.join(kind.components)}",

@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
+# Before a program that takes its time: whatever ends this process ends the program with it.
+WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
 class LabError(Exception):
     """Something failed; the message is one sentence for the user."""
 

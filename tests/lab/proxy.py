@@ -76,12 +76,18 @@ class Cache:
     def filled(self, place: Path) -> Iterator[BinaryIO]:
         """Give a file to write; it appears at its place unless the block is left by an error."""
         place.parent.mkdir(parents=True, exist_ok=True)
-        nameless = os.open(place.parent, os.O_TMPFILE | os.O_RDWR, 0o644)
-        with os.fdopen(nameless, "wb") as file:
-            yield file
-            file.flush()
-            with suppress(FileExistsError):  # another lab's proxy was faster
-                os.link(f"/proc/self/fd/{file.fileno()}", place, follow_symlinks=True)
+        directory = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            nameless = os.open(place.parent, os.O_TMPFILE | os.O_RDWR, 0o644)
+            with os.fdopen(nameless, "wb") as file:
+                yield file
+                file.flush()
+                with suppress(FileExistsError):  # another lab's proxy was faster
+                    # Python follows the symlink in /proc only where a directory is given.
+                    source = f"/proc/self/fd/{file.fileno()}"
+                    os.link(source, place.name, dst_dir_fd=directory, follow_symlinks=True)
+        finally:
+            os.close(directory)
 
 
 class Proxy(ThreadingHTTPServer):

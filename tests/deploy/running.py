@@ -1,0 +1,83 @@
+"""How the tests run a deploy, and what they compare afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.lab.fixtures import RunningLab
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB_INVENTORY = "inventories/lab.py"
+
+# Everything that a deploy may touch. Times are part of it: a file that was written anew with the
+# same content is a change as well.
+_STATE = r"""
+find /etc/oauth2 /etc/nginx /etc/chrony /etc/default /etc/redis /etc/fail2ban /etc/sysctl.d \
+  /etc/systemd/system /etc/logrotate.d /opt/oauth-server /usr/local/bin /var/lib/portcullis \
+  -printf '%p %y %m %u %g %l %T@\n' | sort
+find /etc/oauth2 /etc/nginx /etc/chrony /etc/default /etc/redis /etc/fail2ban /etc/sysctl.d \
+  /etc/systemd/system /etc/logrotate.d /usr/local/bin /var/lib/portcullis -type f \
+  -exec sha256sum {} + | sort
+stat -c '%n %a %U %G' /var/log/oauth_server.log
+getent passwd oauth_user; getent group oauth_group
+dpkg-query -W
+sysctl net.ipv4.tcp_syncookies net.core.somaxconn net.ipv4.conf.all.rp_filter
+systemctl show --property=Id,ActiveState,UnitFileState,MainPID,NRestarts,ActiveEnterTimestamp \
+  oauth-server.service oauth-server.socket nginx redis-server chrony fail2ban logrotate.timer
+"""
+
+
+def command(*arguments: str, inventory: str = LAB_INVENTORY) -> list[str]:
+    return [sys.executable, "-m", "pyinfra", *arguments, inventory, "deploy.py"]
+
+
+def environment(lab: RunningLab, **more: str) -> dict[str, str]:
+    return {**os.environ, "PORTCULLIS_LAB_JSON": str(lab.lab_json), **more}
+
+
+def pyinfra(
+    lab: RunningLab, *arguments: str, inventory: str = LAB_INVENTORY, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments, inventory=inventory),
+        cwd=ROOT,
+        env=environment(lab, **variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def deploy(lab: RunningLab, *arguments: str) -> None:
+    result = pyinfra(lab, "-y", *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def pending(lab: RunningLab) -> list[str]:
+    """The names of the operations that a deploy would now change something with."""
+    result = pyinfra(lab, "--dry", "--json")
+    assert result.returncode == 0, result.stderr
+    plan: list[dict[str, Any]] = json.loads(result.stdout)["plan"]
+    assert plan, "a plan without operations proves nothing"
+    return [
+        operation["name"]
+        for operation in plan
+        if operation["hosts_with_change"] or operation["hosts_with_conditional_change"]
+    ]
+
+
+def state(lab: RunningLab, host: int = 0) -> list[str]:
+    """A host's state, line by line: files with times and content, accounts, units, packages."""
+    result = lab.ssh(f"sudo sh -c {_quoted(_STATE)}", host)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+def _quoted(script: str) -> str:
+    return "'" + script.replace("'", "'\\''") + "'"

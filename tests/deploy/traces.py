@@ -1,0 +1,57 @@
+"""Everything on the machine that shows that a lab was there."""
+
+from pathlib import Path
+
+from tests.lab import naming, places
+from tests.lab.machine import run
+
+
+def of(lab: str) -> list[str]:
+    """List a lab's processes, mounts, interfaces, routes, nftables rules, control groups, files."""
+    words = (naming.unit_prefix(lab), naming.bridge(lab), f"vb-{lab}-", f"/{lab}/", f"{lab}-1")
+    found = [*_processes(), *_mounts(), *_network(), *_groups(), *_files()]
+    return [line for line in found if any(word in line for word in words)]
+
+
+def mentioning(word: str) -> list[str]:
+    """List processes and mounts that name something."""
+    return [line for line in (*_processes(), *_mounts()) if word in line]
+
+
+def _processes() -> list[str]:
+    """A process is a lab's by its control groups, or by its arguments."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if "State:\tZ" in (process / "status").read_text():
+                continue  # has ended; the machine's first process is about to take note
+            arguments = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            found.append(f"process {arguments} {(process / 'cgroup').read_text()}")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def _mounts() -> list[str]:
+    return [f"mount {line}" for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+
+
+def _network() -> list[str]:
+    shown = run("ip", "-oneline", "address") + run("ip", "route", "show", "table", "all")
+    shown += run("nft", "list", "ruleset") + run("ip", "-oneline", "link")
+    return [f"network {line}" for line in shown.splitlines()]
+
+
+def _groups() -> list[str]:
+    return [f"group {path}" for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir()]
+
+
+def _files() -> list[str]:
+    roots = [places.RUNTIME, places.CHECKOUT / ".lab", Path("/run"), Path("/etc/systemd")]
+    roots += [Path("/var/lib/machines"), Path("/var/log"), Path("/tmp"), Path("/var/tmp")]
+    return [
+        f"file {path}/"
+        for root in roots
+        for path in root.glob("**/*")
+        if not path.is_relative_to("/tmp") or path.parent == Path("/tmp")
+    ]
