@@ -11,6 +11,7 @@ _DEBIAN = (
     "logrotate",
     "nftables",
     "nginx-light",
+    "openssl",  # proves on the host that a key and its certificate are one pair
     "procps",
     "python3",
     "python3-systemd",  # without it fail2ban's systemd backend stops the whole daemon
@@ -25,6 +26,7 @@ _EL = (
     "logrotate",
     "nftables",
     "nginx",
+    "openssl",
     "procps-ng",
     "redis",
 )

@@ -1,0 +1,35 @@
+"""The certificate that nginx and the authorization server serve."""
+
+from __future__ import annotations
+
+from pyinfra import host, logger
+from pyinfra.api import deploy
+
+from roles.certificates.files import FilesSource
+from roles.certificates.local_ca import LocalCaSource
+from roles.certificates.operations import installed_pair
+from roles.certificates.pair import CertificateError, PairSource
+from roles.errors import DeployError
+from roles.hostdata import CertificatesData, LocalCaData
+
+
+@deploy("certificates")
+def certificates(data: CertificatesData, issuer: str) -> None:
+    """Raises DeployError before any host is changed, a line for each rule that is broken."""
+    installed_pair(
+        name="Install the certificate and its key [TLS-01] [TLS-02]",
+        source=_source(data, issuer.removeprefix("https://")),
+    )
+
+
+def _source(data: CertificatesData, name: str) -> PairSource:
+    try:
+        if isinstance(data, LocalCaData):
+            return LocalCaSource(data.directory, name)
+        source = FilesSource(data, name)
+    except DeployError as error:
+        lines = (f"{host.name}: certificates: {line}" for line in str(error).splitlines())
+        raise CertificateError("\n".join(lines)) from None
+    for warning in source.warnings:
+        logger.warning("%s: certificates: %s", host.name, warning)
+    return source

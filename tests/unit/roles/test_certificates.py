@@ -1,0 +1,259 @@
+"""The pair on a host: the operation's own shell is run, in a directory of the test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pyinfra.api import HiddenValue, StringCommand
+
+from roles.certificates import operations
+from roles.certificates.facts import DIRECTORY, Installed, InstalledPair, sound_layout
+from roles.certificates.local_ca import LocalCaSource
+from roles.certificates.pair import CertificateError, Pair, PairSource
+from roles.certificates.tasks import certificates
+from roles.hostdata import CertificateFilesData, LocalCaData
+from roles.platform import Platform
+from roles.secrets import Source
+from tests.unit.roles.certificate_factory import DAY, NOW, Entity
+from tests.unit.roles.fakehost import FakeHost
+
+NAME = "192.0.2.7"
+
+# The test's account stands for oauth_user, so nobody has to become anybody.
+_PROGRAMS = {
+    "setpriv": 'shift 3; exec "$@"',
+    "install": 'for last in "$@"; do :; done; mkdir -p "$last"; chmod 0750 "$last"',
+}
+
+
+class Directory:
+    """A stand-in for one host's /etc/oauth2/certs, and for pyinfra's `host`."""
+
+    def __init__(self, root: Path) -> None:
+        self.certs = root / "etc" / "certs"
+        self._programs = root / "programs"
+        self._programs.mkdir()
+        for name, script in _PROGRAMS.items():
+            self.replace(name, script)
+
+    def replace(self, name: str, script: str) -> None:
+        """Put another program before the system's own."""
+        (self._programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (self._programs / name).chmod(0o755)
+
+    def sh(self, command: StringCommand) -> subprocess.CompletedProcess[str]:
+        text = command.get_raw_value().replace(DIRECTORY, str(self.certs))
+        return subprocess.run(
+            ["sh", "-c", text],
+            input=str(command.connector_arguments.get("_stdin", "")),
+            env={**os.environ, "PATH": f"{self._programs}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def get_fact(self, fact: type[InstalledPair]) -> Installed:
+        found = fact().process(self.sh(fact().command()).stdout.splitlines())
+        me = subprocess.check_output(["stat", "-c", "%U:%G", self.certs.parent], text=True).strip()
+        layout = tuple(line.replace(me, "oauth_user:oauth_group") for line in found.layout)
+        return Installed(layout, found.chain, found.ca)
+
+    def noop(self, _description: str) -> None:
+        pass
+
+    def install(self, source: PairSource) -> list[subprocess.CompletedProcess[str]]:
+        """What the operation ran, until something failed."""
+        done = []
+        for command in operations.installed_pair._inner(source):
+            done.append(self.sh(command))
+            if done[-1].returncode:
+                break
+        return done
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Directory:
+    directory = Directory(tmp_path)
+    (tmp_path / "etc").mkdir()
+    monkeypatch.setattr(operations, "host", directory)
+    return directory
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> LocalCaSource:
+    return LocalCaSource(tmp_path / "ca", NAME)
+
+
+class Supplied:
+    """A source of one given pair."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+
+    def accepts(self, chain: str, ca: str | None) -> bool:
+        return (chain, ca) == (self._pair.chain, self._pair.ca)
+
+    def supply(self) -> Pair:
+        return self._pair
+
+
+def _served(directory: Directory) -> tuple[str, str]:
+    return (directory.certs / "server.pem").read_text(), (
+        directory.certs / "server.key"
+    ).read_text()
+
+
+def test_a_fresh_host_gets_a_sound_pair(directory: Directory, source: LocalCaSource) -> None:
+    assert [done.returncode for done in directory.install(source)] == [0, 0]
+    assert directory.get_fact(InstalledPair).layout == sound_layout(with_ca=True)
+
+
+def test_a_second_run_changes_nothing(directory: Directory, source: LocalCaSource) -> None:
+    directory.install(source)
+    assert directory.install(source) == []
+
+
+@pytest.mark.usefixtures("directory")
+def test_the_key_is_in_no_argument_list(source: LocalCaSource) -> None:
+    commands = list(operations.installed_pair._inner(source))
+    assert "PRIVATE KEY" in str(commands[1].connector_arguments["_stdin"])
+    assert not any("PRIVATE KEY" in command.get_raw_value() for command in commands)
+
+
+@pytest.mark.usefixtures("directory")
+def test_a_plan_makes_neither_key_nor_ca(source: LocalCaSource, tmp_path: Path) -> None:
+    """pyinfra's plan asks for the first command and no further."""
+    next(iter(operations.installed_pair._inner(source)))
+    assert not (tmp_path / "ca").exists()
+
+
+def test_a_new_pair_replaces_the_old_one_and_its_key(
+    directory: Directory, source: LocalCaSource, tmp_path: Path
+) -> None:
+    directory.install(source)
+    first = _served(directory)
+    directory.install(LocalCaSource(tmp_path / "ca", "auth.example.com"))
+    assert set(_served(directory)).isdisjoint(first)
+    assert len(list(directory.certs.glob("pair-*"))) == 1
+
+
+def _spoil(path: Path) -> None:
+    path.write_text(Entity().key_pem)
+
+
+@pytest.mark.parametrize(
+    "drift",
+    [
+        pytest.param(lambda certs: certs.chmod(0o755), id="directory-mode"),
+        pytest.param(lambda certs: (certs / "server.key").chmod(0o644), id="key-mode"),
+        pytest.param(lambda certs: (certs / "server.pem").chmod(0o600), id="chain-mode"),
+        pytest.param(lambda certs: (certs / "ca.pem").unlink(), id="ca-missing"),
+        pytest.param(lambda certs: (certs / "active").unlink(), id="switch-missing"),
+        pytest.param(lambda certs: _spoil((certs / "server.key").resolve()), id="another-key"),
+        pytest.param(lambda certs: (certs / "pair-killed").mkdir(), id="left-by-a-killed-run"),
+    ],
+)
+def test_whatever_drifted_is_mended(
+    directory: Directory, source: LocalCaSource, drift: Callable[[Path], object]
+) -> None:
+    directory.install(source)
+    drift(directory.certs)
+    assert [done.returncode for done in directory.install(source)] == [0, 0]
+    assert directory.get_fact(InstalledPair).layout == sound_layout(with_ca=True)
+
+
+def test_plain_files_that_stood_there_give_way(directory: Directory, source: LocalCaSource) -> None:
+    directory.certs.mkdir()
+    (directory.certs / "server.pem").write_text("by hand")
+    (directory.certs / "server.key").write_text("by hand")
+    directory.install(source)
+    assert directory.get_fact(InstalledPair).layout == sound_layout(with_ca=True)
+
+
+def test_a_host_that_leaves_the_local_ca_loses_its_ca_file(
+    directory: Directory, source: LocalCaSource
+) -> None:
+    directory.install(source)
+    own = Entity(NAME)
+    bought = Supplied(Pair(own.pem, HiddenValue(own.key_pem), None))
+    directory.install(bought)
+    assert directory.get_fact(InstalledPair).layout == sound_layout(with_ca=False)
+    assert directory.install(bought) == []
+
+
+def test_an_upload_that_was_cut_off_changes_nothing_that_is_served(
+    directory: Directory, source: LocalCaSource
+) -> None:
+    directory.install(source)
+    served = _served(directory)
+    renewal = operations._upload(source.supply())
+    commands = list(operations.installed_pair._inner(LocalCaSource(source._directory, "other")))
+    for length in range(0, len(renewal) - 40, 311):
+        commands[1].connector_arguments["_stdin"] = renewal[:length] + "\n"
+        assert directory.sh(commands[1]).returncode != 0
+        assert _served(directory) == served
+
+
+@pytest.mark.parametrize("program", ["awk", "chmod", "sync", "ln", "mv"])
+def test_a_run_that_was_killed_is_finished_by_the_next(
+    directory: Directory, source: LocalCaSource, program: str
+) -> None:
+    """At each step, whoever reads the pair reads one pair, and the next run leaves it sound."""
+    directory.install(source)
+    served = _served(directory)
+    directory.replace(program, "kill -9 $PPID")
+    assert directory.install(LocalCaSource(source._directory, "other"))[-1].returncode != 0
+    assert _served(directory) == served
+    (directory._programs / program).unlink()
+    directory.install(LocalCaSource(source._directory, "other"))
+    assert directory.get_fact(InstalledPair).layout == sound_layout(with_ca=True)
+    assert set(_served(directory)).isdisjoint(served)
+
+
+def test_a_host_without_a_directory_has_no_pair(directory: Directory) -> None:
+    assert directory.get_fact(InstalledPair) == Installed((), "", None)
+
+
+def test_a_deploy_with_the_local_ca_predicts_and_makes_one_change(tmp_path: Path) -> None:
+    fake = FakeHost(Platform.DEBIAN_12)
+    data = LocalCaData(mode="local_ca", directory=tmp_path / "ca")
+    assert len(fake.run(certificates, data, f"https://{NAME}", dry=True).predicted) == 1
+    assert not (tmp_path / "ca").exists()
+    run = fake.run(certificates, data, f"https://{NAME}")
+    assert run.changed == ["certificates | Install the certificate and its key [TLS-01] [TLS-02]"]
+    assert (tmp_path / "ca" / "ca.pem").exists()
+
+
+def test_a_refusal_names_the_host_in_every_line(tmp_path: Path) -> None:
+    wrong = Entity("other.example.com", ends=NOW)
+    (tmp_path / "chain.pem").write_text(wrong.pem)
+    (tmp_path / "key.pem").write_text(wrong.key_pem)
+    data = CertificateFilesData(
+        mode="files",
+        certificate=tmp_path / "chain.pem",
+        private_key=Source(file=tmp_path / "key.pem"),
+    )
+    with pytest.raises(CertificateError) as refused:
+        FakeHost(Platform.DEBIAN_12, name="@fake/web").run(certificates, data, f"https://{NAME}")
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("@fake/web: certificates: ") for line in lines)
+
+
+def test_a_certificate_that_soon_expires_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    soon = Entity(NAME, ends=NOW + 3 * DAY)
+    (tmp_path / "chain.pem").write_text(soon.pem)
+    (tmp_path / "key.pem").write_text(soon.key_pem)
+    data = CertificateFilesData(
+        mode="files",
+        certificate=tmp_path / "chain.pem",
+        private_key=Source(file=tmp_path / "key.pem"),
+    )
+    FakeHost(Platform.DEBIAN_12).run(certificates, data, f"https://{NAME}")
+    assert "@fake/host: certificates: the certificate expires in 2 days" in caplog.text

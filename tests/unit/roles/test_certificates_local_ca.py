@@ -1,0 +1,211 @@
+"""The local CA: made once, whoever asks first, and its key stays where it was made."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from roles.certificates import local_ca
+from roles.certificates.local_ca import LocalCaSource, establish, load
+from roles.certificates.pair import CertificateError
+from tests.unit.roles.certificate_factory import DAY, NOW, Entity
+
+NAME = "auth.example.com"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "made" / "ca"
+
+
+def _contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def _leaf(chain: str) -> x509.Certificate:
+    [leaf] = x509.load_pem_x509_certificates(chain.encode())
+    return leaf
+
+
+def test_the_ca_lives_for_ten_years_in_a_directory_of_its_owner(directory: Path) -> None:
+    certificate = establish(directory).certificate
+    assert certificate.not_valid_after_utc >= NOW + timedelta(days=3649)
+    assert oct(directory.stat().st_mode & 0o777) == "0o700"
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in directory.iterdir()}
+    assert modes == {"ca.key": "0o600", "ca.pem": "0o644"}
+
+
+def test_asking_again_finds_the_same_ca(directory: Path) -> None:
+    establish(directory)
+    before = _contents(directory)
+    establish(directory)
+    assert _contents(directory) == before
+
+
+def test_of_many_runs_at_once_one_makes_the_ca(directory: Path) -> None:
+    program = (
+        "import sys, pathlib; from roles.certificates.local_ca import establish; "
+        "print(establish(pathlib.Path(sys.argv[1])).pem)"
+    )
+    runs = [
+        subprocess.Popen([sys.executable, "-c", program, directory], stdout=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    assert len({run.communicate()[0] for run in runs}) == 1
+    assert [run.returncode for run in runs] == [0] * 4
+
+
+def test_a_ca_that_was_killed_half_way_is_finished_with_its_own_key(directory: Path) -> None:
+    first = establish(directory)
+    (directory / "ca.pem").unlink()
+    (directory / ".ca.pem.new").write_bytes(b"-----BEGIN")
+    assert load(directory) is None
+    assert establish(directory).key.private_numbers() == first.key.private_numbers()
+    assert sorted(_contents(directory)) == ["ca.key", "ca.pem"]
+
+
+def test_a_ca_without_its_key_is_never_replaced(directory: Path) -> None:
+    establish(directory)
+    (directory / "ca.key").unlink()
+    with pytest.raises(CertificateError, match=r"has a ca\.pem but no ca\.key"):
+        establish(directory)
+    assert list(_contents(directory)) == ["ca.pem"]
+
+
+def test_a_ca_with_anothers_key_is_refused(directory: Path) -> None:
+    establish(directory)
+    (directory / "ca.key").write_text(Entity().key_pem)
+    with pytest.raises(CertificateError, match=r"ca\.key is not the key of ca\.pem"):
+        load(directory)
+
+
+@pytest.mark.parametrize("name", ["ca.pem", "ca.key"])
+def test_a_damaged_file_of_the_ca_is_named(directory: Path, name: str) -> None:
+    establish(directory)
+    (directory / name).write_text("damaged")
+    with pytest.raises(CertificateError, match=rf"{name} must be an?"):
+        load(directory)
+
+
+def test_a_ca_key_that_others_can_read_is_refused(directory: Path) -> None:
+    establish(directory)
+    (directory / "ca.key").chmod(0o640)
+    with pytest.raises(CertificateError, match=r"ca\.key can be read by others"):
+        load(directory)
+
+
+def test_an_expired_ca_is_refused(directory: Path) -> None:
+    establish(directory)
+    old = Entity(ca=True, ends=NOW)
+    (directory / "ca.pem").write_text(old.pem)
+    (directory / "ca.key").write_text(old.key_pem)
+    with pytest.raises(CertificateError, match=f"expired on {NOW:%Y-%m-%d}"):
+        LocalCaSource(directory, NAME)
+
+
+def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CertificateError, match=r"file/ca cannot be used: Not a directory"):
+        LocalCaSource(tmp_path / "file" / "ca", NAME)
+    with pytest.raises(CertificateError, match=r"file/ca cannot be used: Not a directory"):
+        establish(tmp_path / "file" / "ca")
+
+
+def test_planning_makes_no_ca(directory: Path) -> None:
+    source = LocalCaSource(directory, NAME)
+    assert not source.accepts("", None)
+    assert not directory.parent.exists()
+
+
+@pytest.mark.parametrize("name", [NAME, "192.0.2.7", "2001:db8::7", "a" * 63 + ".example.com"])
+def test_a_leaf_is_what_tls_clients_expect(directory: Path, name: str) -> None:
+    """RFC 5280 §4.2: its one name, serverAuth, both key identifiers; 397 days at the most."""
+    authority = establish(directory)
+    leaf = _leaf(authority.issue(name, NOW).chain)
+    leaf.verify_directly_issued_by(authority.certificate)
+    extensions = leaf.extensions
+    names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    usage = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    identifier = extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    ca_identifier = authority.certificate.extensions.get_extension_for_class(
+        x509.SubjectKeyIdentifier
+    ).value
+    assert [str(entry.value) for entry in names] == [name]
+    assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH]
+    assert identifier.key_identifier == ca_identifier.digest
+    assert leaf.not_valid_before_utc < NOW
+    assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= timedelta(days=397)
+
+
+def test_pythons_own_tls_accepts_the_chain(directory: Path, tmp_path: Path) -> None:
+    """A handshake in memory, with the strictest flags there are."""
+    pair = establish(directory).issue(NAME, NOW)
+    (tmp_path / "pair.pem").write_text(pair.chain + pair.key.unmask())
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(tmp_path / "pair.pem")
+    asking = ssl.create_default_context(cafile=str(directory / "ca.pem"))
+    asking.verify_flags |= ssl.VERIFY_X509_STRICT
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = asking.wrap_bio(to_client, to_server, server_hostname=NAME)
+    server = serving.wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, server):
+        with pytest.raises(ssl.SSLWantReadError):
+            side.do_handshake()
+    client.do_handshake()
+    server.do_handshake()
+    assert client.version() == "TLSv1.3"
+
+
+def test_each_leaf_has_its_own_key_and_the_directory_keeps_none(directory: Path) -> None:
+    source = LocalCaSource(directory, NAME)
+    keys = {source.supply().key.unmask() for _ in range(2)}
+    assert len(keys) == 2
+    assert sorted(_contents(directory)) == ["ca.key", "ca.pem"]
+    for key in keys:
+        loaded = serialization.load_pem_private_key(key.encode(), password=None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        assert loaded.curve.name == "secp256r1"
+
+
+def test_a_host_keeps_its_certificate_until_its_last_third(directory: Path) -> None:
+    authority = establish(directory)
+    chain = authority.issue(NAME, NOW).chain
+    leaf = _leaf(chain)
+    due = leaf.not_valid_after_utc - (leaf.not_valid_after_utc - leaf.not_valid_before_utc) / 3
+    assert not authority.renews(chain, NAME, due - DAY / 86_400)
+    assert authority.renews(chain, NAME, due)
+
+
+def test_a_host_with_anything_else_gets_a_new_one(directory: Path, tmp_path: Path) -> None:
+    authority = establish(directory)
+    ours = authority.issue(NAME, NOW).chain
+    others = establish(tmp_path / "other").issue(NAME, NOW).chain
+    for chain in ("", "damaged", others, ours + ours, Entity(NAME).pem):
+        assert authority.renews(chain, NAME, NOW)
+    assert authority.renews(ours, "192.0.2.7", NOW)
+    assert authority.renews(ours, NAME, NOW - DAY), "a host's clock was wrong when it was made"
+    assert not authority.renews(ours, NAME, NOW)
+
+
+def test_a_host_without_this_ca_file_gets_a_new_one(directory: Path) -> None:
+    source = LocalCaSource(directory, NAME)
+    pair = source.supply()
+    assert source.accepts(pair.chain, pair.ca)
+    assert not source.accepts(pair.chain, None)
+    assert not source.accepts(pair.chain, Entity(ca=True).pem)
+
+
+def test_a_leaf_never_outlives_its_ca(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_ca, "_CA_LIFETIME", timedelta(days=30))
+    authority = establish(directory)
+    leaf = _leaf(authority.issue(NAME, NOW).chain)
+    assert leaf.not_valid_after_utc == authority.certificate.not_valid_after_utc
