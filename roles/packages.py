@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
+
 from pyinfra import host
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import apt, dnf
+from typing_extensions import override
 
 from roles.platform import Platform
 
 _LISTS_MAX_AGE = 3600  # seconds
+_LOCK_TIMEOUT = "-o DPkg::Lock::Timeout=300"
+
+# Another apt may still be at work: one of a run whose connection was cut, or the host's own.
+_CONFIGURE = """\
+tries=0
+until DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a; do
+  tries=$((tries + 1)); test $tries -lt 60 || exit 1; sleep 5
+done"""
 
 
 def install(platform: Platform, *names: str) -> None:
@@ -16,11 +28,37 @@ def install(platform: Platform, *names: str) -> None:
     if platform.is_el:
         dnf.packages(name="Install packages [BASE-03]", packages=sorted(names))
         return
+    interrupted_dpkg_finished(name="Finish what an interrupted dpkg began [BASE-03]")
     if set(names) - set(host.get_fact(DebPackages)):
-        apt.update(name="Refresh the package lists", cache_time=_LISTS_MAX_AGE)
+        apt.update(name="Refresh the package lists [BASE-03]", cache_time=_LISTS_MAX_AGE)
     apt.packages(
         name="Install packages [BASE-03]",
         packages=sorted(names),
         # Recommended packages would bring services that nobody asked for.
         no_recommends=True,
+        extra_install_args=_LOCK_TIMEOUT,
     )
+
+
+class DpkgInterrupted(FactBase[bool]):
+    """Whether a package is neither wholly installed nor wholly absent (dpkg(1), --audit)."""
+
+    @override
+    def command(self) -> str:
+        return (
+            "ls -A /var/lib/dpkg/updates; dpkg-query -W -f '${db:Status-Status}\\n' | "
+            "grep -Evx 'installed|config-files|not-installed'; true"
+        )
+
+    @override
+    def process(self, output: Iterable[str]) -> bool:
+        return any(output)
+
+
+@operation()
+def interrupted_dpkg_finished() -> Generator[StringCommand, None, None]:
+    """Configure what a killed dpkg left unpacked; apt refuses to work until somebody does."""
+    if host.get_fact(DpkgInterrupted):
+        yield StringCommand("sh", "-c", QuoteString(_CONFIGURE))
+    else:
+        host.noop("every package is wholly installed or absent")

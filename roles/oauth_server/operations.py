@@ -12,7 +12,7 @@ from roles.oauth_server.release import Release
 
 # Names that begin with a dot are never releases, so an upload or an unpacking that was cut off
 # half way is none either; what a killed run left behind goes with a later one.
-_UNPACK = f"""\
+UNPACK = f"""\
 set -eu
 umask 022
 upload={RELEASES}/.upload-$DIGEST.tar.gz
@@ -33,7 +33,7 @@ sync -f .
 mv -T "$stage" {RELEASES}/$DIGEST
 """
 
-_SWITCH = f"""\
+SWITCH = f"""\
 set -eu
 cd {RELEASES}/$DIGEST
 {{
@@ -59,7 +59,7 @@ def release_present(
         host.noop(f"release {release.digest[:12]} is on the host")
         return
     yield FileUploadCommand(str(release.archive), f"{RELEASES}/.upload-{release.digest}.tar.gz")
-    yield _shell(_UNPACK, DIGEST=release.digest, PYTHON=python)
+    yield _shell(UNPACK, DIGEST=release.digest, PYTHON=python)
 
 
 @operation()
@@ -68,7 +68,7 @@ def release_current(release: Release) -> Generator[StringCommand, None, None]:
     if host.get_fact(InstalledReleases).current == release.digest:
         host.noop(f"release {release.digest[:12]} is current")
         return
-    yield _shell(_SWITCH, DIGEST=release.digest)
+    yield _shell(SWITCH, DIGEST=release.digest)
 
 
 @operation()
@@ -96,6 +96,10 @@ def key_ring() -> Generator[StringCommand, None, None]:
     )
 
 
-def _shell(script: str, **variables: str) -> StringCommand:
-    assignments = "".join(f"{name}={value}\n" for name, value in variables.items())
-    return StringCommand("sh", "-c", QuoteString(assignments + script))
+def _shell(template: str, **variables: str) -> StringCommand:
+    return StringCommand("sh", "-c", QuoteString(script(template, **variables)))
+
+
+def script(template: str, **variables: str) -> str:
+    """The shell script with its variables set; values are digests and paths of ours."""
+    return "".join(f"{name}={value}\n" for name, value in variables.items()) + template
