@@ -11,7 +11,7 @@ from roles.facts import HostSystem
 from roles.hostdata import HostData, HostDataError
 from roles.platform import Target, UnsupportedPlatformError, identify
 
-# Parts of one host today, so that none may be alone; hosts for one part come with fleets.
+# Each host is all three; a host for one part alone would miss what the others give it.
 _PARTS = frozenset({"auth_servers", "gateways", "state"})
 _CONNECTION_KEYS = frozenset(SSHConnector.data_meta) | frozenset(FakeConnector.data_meta)
 
@@ -23,12 +23,12 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
     Raises HostDataError with all faults, or UnsupportedPlatformError.
     """
     faults, checked = [], {}
+    parts = {group for member in inventory for group in member.groups if group in _PARTS}
     for member in inventory:
-        missing = _PARTS - set(member.groups)
-        if missing and missing != _PARTS:
+        if missing := parts - set(member.groups):
             faults.append(
-                f"{member.name}: groups: is not in {', '.join(sorted(missing))}; "
-                "a host has all three parts or names none of the groups"
+                f"{member.name}: groups: is not in {', '.join(sorted(missing))}; every host is in "
+                "each of auth_servers, gateways and state that the inventory names"
             )
         try:
             checked[member.name] = hostdata.validate(

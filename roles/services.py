@@ -51,10 +51,25 @@ class ServiceState(FactBase[Service]):
         )
 
 
+# The unit and the candidate meet in a directory of their own, as they would in systemd's.
+_VERIFY_DROP_IN = """\
+mkdir -p "$stage/units/{service}.d"
+cp "$candidate" "$stage/units/{service}.d/"
+cp "$(systemctl show --property=FragmentPath --value {service})" "$stage/units/{service}"
+said=$(systemd-analyze verify --man=no "$stage/units/{service}" 2>&1) || {{
+  echo "$said" >&2; exit 1; }}
+case "$said" in *"$stage"*) echo "$said" >&2; exit 1;; esac"""
+
+
+def drop_in_check(service: str) -> str:
+    """Shell for `managed_file`'s `check`: systemd knows every line of a drop-in for `service`."""
+    return _VERIFY_DROP_IN.format(service=service)
+
+
 def _digest(feeds: list[str]) -> str:
     """Shell that prints one digest of the files' names and contents; a missing one counts."""
     files = " ".join(quote(path) for path in feeds)
-    return f"sha256sum -- {files} 2>&1 | sha256sum | cut -c1-64"
+    return f"sha256sum -- {files} < /dev/null 2>&1 | sha256sum | cut -c1-64"
 
 
 @operation()
@@ -82,7 +97,8 @@ def running(
     if not (fed and found.active):
         lines += [
             f"wanted=$({_digest(feeds)})",
-            f"systemctl {verb} {unit} ||",
+            # A unit whose condition is not met starts "successfully" and does not run.
+            f"systemctl {verb} {unit} && systemctl is-active --quiet {unit} ||",
             f"  {{ systemctl status --no-pager --lines=20 {unit} >&2; exit 1; }}",
             f"install -d -m 0755 {_STAMPS}",
             f'echo "$wanted" > {stamp}.new && mv -T {stamp}.new {stamp}',
