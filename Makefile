@@ -7,7 +7,8 @@ SHELL := bash
 
 PYTHON ?= python3
 LAB ?= lab
-HOSTS ?= 1
+HOSTS ?=
+HOST ?= $(LAB)-1
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # uv's cache and the machine's own index settings stay as they are; only the noise goes.
@@ -74,15 +75,27 @@ test-lab: .venv ## Lab hosts: converge, converge again, break, audit (root, syst
 
 .PHONY: lab
 lab: .venv ## Make lab hosts, deploy, audit, fetch a token (HOSTS=1 LAB=lab)
-	.venv/bin/python -m tests.lab tour --name $(LAB) --hosts $(HOSTS)
+	@.venv/bin/python -m tests.lab tour --name $(LAB) $(if $(HOSTS),--hosts $(HOSTS))
 
 .PHONY: lab-ssh
-lab-ssh: .venv ## Log in to a lab host (HOST=…)
-	.venv/bin/python -m tests.lab ssh --name $(LAB) $(HOST)
+lab-ssh: .venv ## Log in to a lab host (HOST=lab-1)
+	@.venv/bin/python -m tests.lab ssh --name $(LAB) $(HOST)
+
+.PHONY: lab-token
+lab-token: .venv ## Fetch a token from the lab and verify it
+	@.venv/bin/python -m tests.lab token --name $(LAB)
+
+.PHONY: lab-list
+lab-list: .venv ## List this machine's labs
+	@.venv/bin/python -m tests.lab list
 
 .PHONY: lab-down
 lab-down: .venv ## Take the lab down, without a trace
-	.venv/bin/python -m tests.lab down --name $(LAB)
+	@.venv/bin/python -m tests.lab down --name $(LAB)
+
+.PHONY: lab-clean
+lab-clean: .venv ## Remove the lab's cached images and packages
+	@.venv/bin/python -m tests.lab clean
 
 .PHONY: clean
 clean: ## Remove what was built here (not the lab: make lab-down)

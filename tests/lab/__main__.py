@@ -5,7 +5,18 @@ import os
 import sys
 from pathlib import Path
 
-from tests.lab import console, kinds, lab, naming, places, record, services
+from tests.lab import (
+    access_token,
+    console,
+    kinds,
+    lab,
+    naming,
+    places,
+    prerequisites,
+    record,
+    services,
+    tour,
+)
 from tests.lab.machine import LabError, UnsuitableMachineError
 
 _UNSUITABLE = 3
@@ -14,12 +25,16 @@ _UNSUITABLE = 3
 def main() -> int:
     options = _parser().parse_args()
     try:
+        prerequisites.require_root()
         naming.checked(options.name)
         return int(options.run(options) or 0)
     except UnsuitableMachineError as error:
         sys.stderr.write(f"lab: {error}\n")
         return _UNSUITABLE
     except LabError as error:
+        sys.stderr.write(f"lab: {error}\n")
+        return 1
+    except OSError as error:  # a full disk, a directory that somebody made a file
         sys.stderr.write(f"lab: {error}\n")
         return 1
     except KeyboardInterrupt:
@@ -45,25 +60,50 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--hosts", metavar="N|KIND,…", help="how many hosts, or the kind of each (default: one)"
     )
+    tour_ = command("tour", _tour, "up, deploy, audit and token in one, and what to try next.")
+    tour_.add_argument("--hosts", metavar="N|KIND,…", help="as for up")
     ssh = command("ssh", _ssh, "Log in to a host, or run a command there.")
     ssh.add_argument("host")
     ssh.add_argument("command", nargs=argparse.REMAINDER)
+    command("deploy", _deploy, "Run deploy.py on every host of a lab.")
+    command("audit", _audit, "Audit every host of a lab.")
+    command("token", _token, "Fetch a token from a lab and verify it.")
     command("down", _down, "Remove a lab without a trace; cached images and packages stay.")
     command("list", _list, "List this machine's labs, whichever checkout made them.")
     command("clean", _clean, "Remove the cached images and packages.")
     return parser
 
 
+def _wanted(options: argparse.Namespace) -> list[str] | None:
+    return kinds.parse_hosts(options.hosts) if options.hosts else None
+
+
+def _tour(options: argparse.Namespace) -> None:
+    tour.tour(options.name, _wanted(options))
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    tour.deploy(options.name)
+
+
+def _audit(options: argparse.Namespace) -> None:
+    print(tour.audit(options.name))
+
+
+def _token(options: argparse.Namespace) -> None:
+    token = access_token.fetch_verified(tour.lab_json(options.name))
+    print("\n".join([token.encoded, *tour.token_report(token)]))
+
+
 def _up(options: argparse.Namespace) -> None:
-    known = lab.up(options.name, kinds.parse_hosts(options.hosts) if options.hosts else None)
+    known = lab.up(options.name, _wanted(options))
     for host in known.hosts:
         console.note(f"{host.name} ({host.kind}) is up at {host.address}")
 
 
 def _ssh(options: argparse.Namespace) -> None:
+    lab.standing(options.name)
     config = places.described(places.CHECKOUT, options.name) / "ssh_config"
-    if not config.exists():
-        raise LabError(f"no lab {options.name!r} of this checkout is up")
     os.execvp("ssh", ["ssh", "-F", str(config), options.host, *options.command])  # noqa: S606 (ssh takes over)
 
 

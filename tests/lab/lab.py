@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.lab import (
@@ -70,9 +70,17 @@ def down(lab: str) -> bool:
                 host.remove_leftovers(known, each)
             description.remove(known)
         places.remove_tree(places.runtime(lab))
-    if not any(places.RUNTIME.iterdir()):
+    with suppress(OSError):  # other labs are there, or it is a mount point of the user's
         places.RUNTIME.rmdir()
     return True
+
+
+def standing(lab: str) -> LabRecord:
+    """Give the record of a lab of this checkout; raise LabError if there is none with a host."""
+    known = _owned(lab)
+    if known is None or not known.hosts:
+        raise LabError(f"there is no lab {lab!r}: `up` makes it")
+    return known
 
 
 def clean() -> None:

@@ -4,7 +4,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-
 # Before a program that takes its time: whatever ends this process ends the program with it.
 WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 

@@ -9,8 +9,9 @@ from tests.lab.machine import UnsuitableMachineError, attempt, run
 
 _WITHOUT_LAB = (
     "Without a lab, `make test` still runs the unit and server tests, and "
-    "`oauth-server serve --dev` runs the server on this machine."
+    "`PYTHONPATH=app .venv/bin/python -m oauth_server serve --dev` runs the server here."
 )
+_NO_ROOT = "a lab needs root, and this is an ordinary user"
 _PROGRAMS = {
     "systemd-nspawn": "systemd-container",
     "mmdebstrap": "mmdebstrap",
@@ -26,7 +27,7 @@ _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 def missing() -> str | None:
     """Say in one sentence what keeps this machine from holding lab hosts, or None."""
     if os.geteuid() != 0:
-        return "a lab needs root, and this is an ordinary user"
+        return _NO_ROOT
     if absent := _absent_packages():
         if shutil.which("apt-get") is None:
             return (
@@ -38,17 +39,22 @@ def missing() -> str | None:
 
 def provide() -> None:
     """Install what is missing; raise UnsuitableMachineError where that is not possible."""
-    refuse_if(missing())
+    _refuse_if(missing())
     if absent := _absent_packages():
         console.note(f"installing {' '.join(absent)}, which the lab needs")
         install = ("apt-get", "install", "--yes", "--no-install-recommends", *absent)
         if attempt(*install).returncode != 0:
             run("apt-get", "update")
             run("env", "DEBIAN_FRONTEND=noninteractive", *install)
-        refuse_if(_kernel_lacks())
+        _refuse_if(_kernel_lacks())
 
 
-def refuse_if(reason: str | None) -> None:
+def require_root() -> None:
+    """Raise UnsuitableMachineError for an ordinary user, who can't even look at a lab."""
+    _refuse_if(_NO_ROOT if os.geteuid() != 0 else None)
+
+
+def _refuse_if(reason: str | None) -> None:
     if reason is not None:
         raise UnsuitableMachineError(f"{reason}. {_WITHOUT_LAB}")
 

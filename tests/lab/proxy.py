@@ -27,7 +27,7 @@ from urllib.parse import unquote, urlsplit
 
 PORT = 31420
 
-_IMMUTABLE = re.compile(r"/pool/.*\.deb|/by-hash/SHA(256|512)/[0-9a-f]+")
+_IMMUTABLE = re.compile(r".*/(pool/.*\.deb|by-hash/SHA(256|512)/[0-9a-f]+)")
 _KEPT_UNUSED = 30 * 24 * 3600  # seconds
 _TIMEOUT = 30.0
 # What apt asks with; the rest is between it and this proxy.
@@ -54,7 +54,7 @@ class Cache:
         """Give the place of what the URL names, or None where its content may change."""
         parts = urlsplit(url)
         path = unquote(parts.path)
-        if parts.query or not _IMMUTABLE.search(path) or ".." in path.split("/"):
+        if parts.query or not _IMMUTABLE.fullmatch(path) or ".." in path.split("/"):
             return None
         return self._directory / parts.netloc / path.lstrip("/")
 
@@ -108,7 +108,7 @@ class Proxy(ThreadingHTTPServer):
     def server_bind(self) -> None:
         # http.server's own looks up the address's name, which can take as long as a name service.
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = "lab", PORT
+        self.server_name, self.server_port = "lab", self.server_address[1]
 
     def handle_error(self, _request: object, client_address: object) -> None:
         """A host that hangs up is no event; anything else is worth a line."""
@@ -149,10 +149,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _is_mirror(self, url: str) -> bool:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        if parts.scheme in ("http", "https") and f"{parts.hostname}:{port}" in self.server.mirrors:
-            return True
+        with suppress(ValueError):  # no URL at all
+            parts = urlsplit(url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            authority = f"{parts.hostname}:{port}"
+            if parts.scheme in ("http", "https") and authority in self.server.mirrors:
+                return True
         self._refuse(403, "this proxy serves the lab's package mirrors alone")
         return False
 
@@ -217,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.send_error(status, explain=reason)
 
-    def log_message(self, format: str, *values: object) -> None:  # noqa: A002 (its name upstream)
+    def log_message(self, _format: str, *values: object) -> None:
         """Keep no access log: apt's own output says what was fetched."""
 
 

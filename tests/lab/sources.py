@@ -46,7 +46,7 @@ def mirrors_of(image_root: Path) -> set[str]:
     listed += sorted((image_root / "etc/apt/sources.list.d").glob("*"))
     mirrors = set()
     for file in listed:
-        for uri in re.findall(r"https?://[^\s\]]+", file.read_text() if file.is_file() else ""):
+        for uri in re.findall(r"https?://\S+", file.read_text() if file.is_file() else ""):
             parts = urlsplit(uri)
             port = parts.port or (443 if parts.scheme == "https" else 80)
             mirrors.add(f"{parts.hostname}:{port}")
