@@ -20,7 +20,7 @@ system = target.platform
 # First: packages, the account and the directories that the others stand on.
 base(target=target)
 # Before anything listens: a listener reads its limits once.
-sysctl(data=data.sysctl, platform=system)
+sysctl(data=data.sysctl)
 # Before certificates and tokens, which carry times.
 chrony(data=data.chrony, platform=system)
 # Before those that serve them.
@@ -33,4 +33,4 @@ gateway(issuer=data.oauth_server.issuer, platform=system)
 # After the server, whose log it rotates.
 logrotate(data=data.logrotate, platform=system)
 # Last: a jail whose log is missing stops the whole daemon.
-fail2ban(data=data.fail2ban, platform=system)
+fail2ban(data=data.fail2ban)

@@ -1,0 +1,54 @@
+"""Fail2Ban: who guesses secrets is kept out for a while, here and at sshd."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from roles.fail2ban.facts import SshPeer
+from roles.files import managed_file, render
+from roles.hostdata import Fail2banData
+from roles.services import running
+
+_FILTER = "/etc/fail2ban/filter.d/oauth-server.conf"
+_JAIL = "/etc/fail2ban/jail.d/oauth-server.conf"
+
+_LINE = "2026-11-23T03:41:36.123Z 192.0.2.1 401 invalid_client token client_id=a request_id=b"
+
+# Fail2Ban compiles an expression when it first meets a line.
+_CHECK_FILTER = f"""\
+said=$(fail2ban-regex '{_LINE}' "$candidate") || {{ echo "$said" >&2; exit 1; }}
+case "$said" in *' 1 matched'*) ;; *) echo "$said" >&2; exit 1;; esac"""
+
+# All of Fail2Ban's configuration with the candidate in it, and no stage of anybody.
+_CHECK_JAIL = """\
+mkdir "$stage/all"
+tar -C /etc/fail2ban --exclude='.portcullis-*' -cf - . | tar -C "$stage/all" -xf -
+cp "$candidate" "$stage/all/jail.d/"
+said=$(fail2ban-client -c "$stage/all" -t 2>&1) || { echo "$said" >&2; exit 1; }"""
+
+
+@deploy("fail2ban")
+def fail2ban(data: Fail2banData) -> None:
+    # sudo would take the variable away that says where the deploy comes from.
+    controller = host.get_fact(SshPeer, _sudo=False)
+    trusted = ["127.0.0.0/8", "::1", *data.ignore, *([controller] if controller else [])]
+    filtered = managed_file(
+        name="Write the filter of the server's log [BAN-01]",
+        path=_FILTER,
+        content=render("fail2ban/filter.d/oauth-server.conf.j2"),
+        check=_CHECK_FILTER,
+    )
+    jailed = managed_file(
+        name="Write the jails [BAN-02]",
+        path=_JAIL,
+        content=render("fail2ban/jail.d/oauth-server.conf.j2", data=data, trusted=trusted),
+        check=_CHECK_JAIL,
+    )
+    running(
+        name="Run Fail2Ban [BAN-02]",
+        service="fail2ban.service",
+        feeds=[_FILTER, _JAIL],
+        after=(filtered, jailed),
+        reloads=True,  # a restart would lift the bans for a moment
+    )

@@ -1,0 +1,40 @@
+"""The gateway: nginx on 443, in front of the server's socket."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from roles.files import managed_file, render
+from roles.gateway.facts import HasIpv6
+from roles.gateway.layout import LAYOUTS
+from roles.platform import Platform
+from roles.services import running
+
+_CONFIG = "/etc/nginx/nginx.conf"
+_CERTIFICATE = "/etc/oauth2/certs/server.pem"
+_KEY = "/etc/oauth2/certs/server.key"
+
+
+@deploy("gateway")
+def gateway(issuer: str, platform: Platform) -> None:
+    config = managed_file(
+        name="Write nginx.conf [GW-01]",
+        path=_CONFIG,
+        content=render(
+            "gateway/nginx.conf.j2",
+            user=LAYOUTS[platform].user,
+            name=issuer.removeprefix("https://"),
+            ipv6=host.get_fact(HasIpv6),
+            certificate=_CERTIFICATE,
+            key=_KEY,
+        ),
+        check='nginx -t -q -c "$candidate"',
+    )
+    running(
+        name="Run nginx [GW-02]",
+        service="nginx.service",
+        feeds=[_CONFIG, _CERTIFICATE, _KEY],
+        after=(config,),
+        reloads=True,
+    )

@@ -1,0 +1,90 @@
+"""The password that the server shows to Redis, and the ACL that knows its hash.
+
+The host makes both: the password leaves it by no way, and is in no argument list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from shlex import quote
+
+from pyinfra import host
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from typing_extensions import override
+
+from roles.redis.trial import trial
+
+PASSWORD = "/etc/oauth2/redis.password"  # noqa: S105 - where it lies
+ACL = "/etc/redis/users.acl"
+HASH = "@password_sha256@"
+"""What stands for the hash in the text of the ACL."""
+
+_PASSWORD_OWNER = "root:oauth_group"  # noqa: S105
+_ACL_OWNER = "root:redis"
+_MODE = "640"
+
+# link(2) gives the name to one of two that make a password at once, whole and with its owner;
+# a run killed before it leaves no password, and one killed after it a password without an ACL.
+_MAKE = f"""\
+set -eu
+umask 077
+password={PASSWORD} acl={ACL}
+find "${{password%/*}}" "${{acl%/*}}" -maxdepth 1 -name '.portcullis-*' -type d -mmin +60 \\
+  -exec rm -rf {{}} +
+stage=$(mktemp -d "${{acl%/*}}/.portcullis-XXXXXX")
+fresh=$(mktemp -d "${{password%/*}}/.portcullis-XXXXXX")
+trap 'rm -rf "$stage" "$fresh"' EXIT
+if ! test -e "$password"; then
+  od -An -N32 -tx1 /dev/urandom | tr -d ' \\n' > "$fresh/password"
+  chown {_PASSWORD_OWNER} "$fresh/password"
+  chmod {_MODE} "$fresh/password"
+  sync "$fresh/password"
+  ln -T "$fresh/password" "$password" 2> /dev/null || test -e "$password"
+fi
+test "$(wc -c < "$password")" = 64 && grep -Eqx '[0-9a-f]{{64}}' "$password" || {{
+  echo "$password holds no password of ours: remove it, and a new one is made" >&2; exit 1; }}
+chown {_PASSWORD_OWNER} "$password"
+chmod {_MODE} "$password"
+hash=$(sha256sum < "$password" | cut -c1-64)
+candidate="$stage/${{acl##*/}}"
+sed "s/{HASH}/$hash/" > "$candidate"
+chown {_ACL_OWNER} "$candidate"
+chmod {_MODE} "$candidate"
+{trial('--aclfile "$candidate"')}
+sync "$candidate"
+mv -T "$candidate" "$acl"
+"""
+
+
+class CredentialsBelong(FactBase[bool]):
+    """Whether the password is there and `acl` is what the host has, with that password's hash."""
+
+    @override
+    def command(self, acl: str) -> str:
+        return (
+            f"hash=$(sha256sum < {PASSWORD} | cut -c1-64) &&"
+            f' printf %s {quote(acl)} | sed "s/{HASH}/$hash/" | cmp -s - {ACL} &&'
+            f" stat -c '%U:%G %a' {PASSWORD} {ACL}; true"
+        )
+
+    @override
+    def process(self, output: Iterable[str]) -> bool:
+        return list(output) == [f"{_PASSWORD_OWNER} {_MODE}", f"{_ACL_OWNER} {_MODE}"]
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+
+@operation()
+def credentials(acl: str) -> Generator[StringCommand, None, None]:
+    """Keep a password, made once, and the ACL file that belongs to it.
+
+    `acl` is the file's text, with HASH where the password's SHA-256 goes. To change the password
+    remove its file and deploy: the ACL follows.
+    """
+    if host.get_fact(CredentialsBelong, acl=acl):
+        host.noop("the ACL belongs to the password")
+        return
+    yield StringCommand("sh", "-c", QuoteString(_MAKE), _stdin=acl)

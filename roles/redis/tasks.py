@@ -1,0 +1,62 @@
+"""Redis: the server's shared state, on a socket of this host, for whoever has the password."""
+
+from __future__ import annotations
+
+from pyinfra.api import deploy
+from pyinfra.operations import files
+
+from roles.files import managed_file, render
+from roles.hostdata import RedisData
+from roles.platform import Platform
+from roles.redis.credentials import ACL, HASH, PASSWORD, credentials
+from roles.redis.layout import LAYOUTS
+from roles.redis.trial import trial
+from roles.services import drop_in_check, running
+
+_CONFIG = "/etc/redis/redis.conf"
+
+
+@deploy("redis")
+def redis(data: RedisData, platform: Platform) -> None:
+    service = LAYOUTS[platform].service
+    drop_ins = f"/etc/systemd/system/{service}.d"
+    drop_in = f"{drop_ins}/portcullis.conf"
+
+    files.directory(
+        name="Take /etc/redis from Redis [STATE-03]",
+        path="/etc/redis",
+        user="root",
+        group="redis",
+        mode="750",
+    )
+    users = credentials(
+        name="Make the server's password and its ACL [STATE-03]",
+        acl=render("redis/users.acl.j2", password_sha256=HASH),
+    )
+    config = managed_file(
+        name="Write redis.conf [STATE-01] [STATE-02]",
+        path=_CONFIG,
+        content=render("redis/redis.conf.j2", maxmemory=data.maxmemory, acl=ACL),
+        group="redis",
+        mode="0640",
+        check=trial('"$candidate"'),
+    )
+    files.directory(
+        name="Make the directory of Redis' drop-ins [STATE-04]",
+        path=drop_ins,
+        user="root",
+        group="root",
+        mode="755",
+    )
+    unit = managed_file(
+        name="Write Redis' drop-in [STATE-04]",
+        path=drop_in,
+        content=render("redis/portcullis.conf.j2"),
+        check=drop_in_check(service),
+    )
+    running(
+        name="Run Redis [STATE-04]",
+        service=service,
+        feeds=[_CONFIG, ACL, PASSWORD, drop_in],
+        after=(users, config, unit),
+    )

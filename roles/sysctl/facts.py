@@ -1,0 +1,37 @@
+"""Live kernel settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatch
+
+from pyinfra.api import FactBase
+from typing_extensions import override
+
+
+class LiveSettings(FactBase[dict[str, str]]):
+    """The value of each existing file among `paths` under /proc/sys, in one command.
+
+    A path may have `*` in it; what does not exist, or can only be written, is left out.
+    """
+
+    @override
+    def command(self, paths: list[str]) -> str:
+        # Unquoted for the `*`: the schema lets nothing else through that the shell knows.
+        return f"grep -Hs . {' '.join(paths)}; true"
+
+    @override
+    def process(self, output: Iterable[str]) -> dict[str, str]:
+        return dict(line.split(":", 1) for line in output)
+
+    @staticmethod
+    @override
+    def default() -> dict[str, str]:
+        return {}
+
+
+def matching(live: dict[str, str], pattern: str) -> list[str]:
+    """The paths among `live` that a path with `*` stands for; `*` is one name, never a `/`."""
+    return [
+        path for path in live if path.count("/") == pattern.count("/") and fnmatch(path, pattern)
+    ]
