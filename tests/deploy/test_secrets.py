@@ -1,4 +1,4 @@
-"""No secret is in pyinfra's output at any verbosity, nor in a process's arguments or environment."""
+"""No secret is in pyinfra's output at any verbosity, nor in a process's arguments or environ."""
 
 from __future__ import annotations
 

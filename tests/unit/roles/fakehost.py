@@ -32,6 +32,7 @@ OS_RELEASES = {
     Platform.UBUNTU_24_04: 'ID=ubuntu\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04.2 LTS"',
     Platform.EL_9: 'ID="rocky"\nVERSION_ID="9.5"\nPRETTY_NAME="Rocky Linux 9.5 (Blue Onyx)"',
 }
+_SHADOW = {"command -v useradd": "/usr/sbin/useradd"}
 SYSTEM_PYTHONS = {
     Platform.DEBIAN_12: "3.11",
     Platform.UBUNTU_22_04: "3.10",
@@ -141,7 +142,12 @@ class FakeHost:
             "--",
             *OS_RELEASES[self.platform].splitlines(),
         ]
-        responses = {**self.responses, "uname -m; for python in": system}
+        responses = {
+            **self.responses,
+            "uname -m; for python in": system,
+            "uname -s": "Linux",
+            **_SHADOW,
+        }
         return {"fake_delay": 0, "fake_delay_jitter": 0, "fake_responses": responses, **data}
 
 
@@ -221,7 +227,7 @@ class _Connector(FakeConnector):
         """roles.services.running"""
         if enabled := re.search(r"^systemctl enable --quiet (\S+)$", script, re.MULTILINE):
             done = self._memory.units.setdefault(enabled[1], [])
-            if verb := re.search(r"^systemctl (restart|reload) \S+ \|\|$", script, re.MULTILINE):
+            if verb := re.search(r"^systemctl (restart|reload) ", script, re.MULTILINE):
                 done.append(verb[1])
                 self._memory.applied[enabled[1]] = self._fed_with(script)
 

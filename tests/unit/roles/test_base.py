@@ -1,0 +1,72 @@
+"""Packages by the platform's own manager, the account, and the directories."""
+
+from __future__ import annotations
+
+import pytest
+
+from roles.base.layout import PACKAGES
+from roles.base.tasks import base
+from roles.platform import Platform
+from tests.unit.roles.fakehost import FakeHost
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_the_account_is_a_system_account_without_shell_or_home(platform: Platform) -> None:
+    host = FakeHost(platform)
+    text = host.run(base, host.target).text()
+    assert "groupadd -r oauth_group" in text
+    (useradd,) = [line for line in text.splitlines() if line.startswith("useradd")]
+    assert {"-r", "-M", "/nonexistent", "/usr/sbin/nologin"} <= set(useradd.split())
+
+
+@pytest.mark.parametrize(
+    ("platform", "manager", "packages"),
+    [
+        (Platform.DEBIAN_12, "apt-get", {"redis-server", "python3", "python3-systemd"}),
+        (Platform.UBUNTU_22_04, "apt-get", {"redis-server", "python3", "python3-systemd"}),
+        (Platform.UBUNTU_24_04, "apt-get", {"redis-server", "python3", "python3-systemd"}),
+        (Platform.EL_9, "dnf", {"redis", "python3.11", "fail2ban-systemd"}),
+    ],
+)
+def test_packages_come_from_the_platforms_manager_in_one_transaction(
+    platform: Platform, manager: str, packages: set[str]
+) -> None:
+    host = FakeHost(platform)
+    commands = [c.text for c in host.run(base, host.target).commands]
+    installs = [c.split() for c in commands if manager in c and " install " in c]
+    assert packages | {"nginx" if platform.is_el else "nginx-light", "chrony"} <= set(installs[-1])
+    assert not [c for c in commands if ("dnf" if manager == "apt-get" else "apt-get") in c]
+
+
+def test_el_gets_epel_before_the_packages_that_are_in_it() -> None:
+    host = FakeHost(Platform.EL_9)
+    installs = [c.text for c in host.run(base, host.target).commands if "dnf" in c.text]
+    assert "epel-release" in installs[0]
+    assert "fail2ban" in installs[1]
+
+
+def test_lists_are_refreshed_only_when_something_is_missing() -> None:
+    host = FakeHost(Platform.DEBIAN_12, responses={"dpkg -l": []})
+    assert "apt-get update" in host.run(base, host.target).text()
+    installed = [f"ii  {name}  1  amd64  text" for name in PACKAGES[Platform.DEBIAN_12]]
+    complete = FakeHost(Platform.DEBIAN_12, responses={"dpkg -l": installed})
+    text = complete.run(base, complete.target).text()
+    assert "apt-get update" not in text
+    assert " install " not in text
+
+
+def test_an_interrupted_dpkg_is_finished_before_apt_is_asked_for_anything() -> None:
+    host = FakeHost(Platform.DEBIAN_12, responses={"dpkg-query -W": ["half-configured"]})
+    changed = host.run(base, host.target).changed
+    assert "Finish what an interrupted dpkg began" in changed[0]
+    whole = FakeHost(Platform.DEBIAN_12)
+    assert "Finish" not in whole.run(base, whole.target).changed[0]
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_directories_belong_to_those_who_may_write_them(platform: Platform) -> None:
+    host = FakeHost(platform)
+    text = host.run(base, host.target).text()
+    assert "chown root:oauth_group /etc/oauth2" in text
+    assert "chmod 750 /etc/oauth2" in text
+    assert "chown oauth_user:oauth_group /var/lib/oauth-server" in text

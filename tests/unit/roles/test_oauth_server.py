@@ -1,0 +1,133 @@
+"""The server's role: which files, in which order, and what runs with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from roles.hostdata import ClientData, OAuthServerData
+from roles.oauth_server import tasks
+from roles.oauth_server.release import Release
+from roles.platform import Platform
+from tests.unit.roles.fakehost import FakeHost
+
+DATA = OAuthServerData(issuer="https://auth.example.net", trusted_proxies=("10.0.0.0/8",))
+DIGEST = "d" * 64
+CLIENT = {
+    "client_id": "gateway_01",
+    "grant_types": ["client_credentials"],
+    "scope": "telemetry:read",
+    "token_endpoint_auth_method": "client_secret_basic",
+}
+
+
+@pytest.fixture(autouse=True)
+def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A release is not what is tested here; building one takes seconds."""
+    archive = tmp_path / f"{DIGEST}.tar.gz"
+    archive.write_bytes(b"")
+    monkeypatch.setattr(tasks, "build", lambda _: Release(DIGEST, archive))
+
+
+def deployed(platform: Platform, **client: Any) -> FakeHost:
+    host = FakeHost(platform, responses=INSTALLED)
+    clients = (ClientData.model_validate({**CLIENT, "client_secret_hash": HASH, **client}),)
+    host.run(tasks.oauth_server, DATA, clients, host.target)
+    return host
+
+
+HASH = "sha256:" + "a" * 64
+INSTALLED = {
+    "readlink /opt/oauth-server/current": [f"releases/{DIGEST}", DIGEST],
+    "test -s /etc/oauth2/keys/private_key.pem": "yes",
+}
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_settings_and_clients_are_roots_and_readable_by_the_group(platform: Platform) -> None:
+    host = deployed(platform)
+    for path in ("/etc/oauth2/server.yaml", "/etc/oauth2/clients.json"):
+        file = host.files[path]
+        assert (file.user, file.group, file.mode) == ("root", "oauth_group", "0640")
+    settings = yaml.safe_load(host.files["/etc/oauth2/server.yaml"].content)
+    assert settings["issuer"] == "https://auth.example.net"
+    assert settings["trusted_proxies"] == ["10.0.0.0/8"]
+    clients = json.loads(host.files["/etc/oauth2/clients.json"].content)["clients"]
+    assert clients == [{**CLIENT, "redirect_uris": [], "client_secret_hash": HASH}]
+
+
+@pytest.mark.parametrize(
+    ("platform", "python", "user", "redis"),
+    [
+        (Platform.DEBIAN_12, "3.11", "www-data", "redis-server.service"),
+        (Platform.UBUNTU_22_04, "3.10", "www-data", "redis-server.service"),
+        (Platform.UBUNTU_24_04, "3.12", "www-data", "redis-server.service"),
+        (Platform.EL_9, "3.11", "nginx", "redis.service"),
+    ],
+)
+def test_units_name_the_platforms_interpreter_gateway_and_redis(
+    platform: Platform, python: str, user: str, redis: str
+) -> None:
+    host = deployed(platform)
+    unit = host.files["/etc/systemd/system/oauth-server.service"].content
+    assert f"ExecStart=/usr/bin/python{python} -I -S /opt/oauth-server/current serve\n" in unit
+    assert redis in unit
+    socket = host.files["/etc/systemd/system/oauth-server.socket"].content
+    assert f"SocketUser={user}\nSocketMode=0600\n" in socket
+    assert f"/usr/bin/python{python} " in host.files["/usr/local/bin/oauth-server"].content
+
+
+def test_candidates_are_checked_by_the_new_release_before_the_switch_to_it() -> None:
+    host = FakeHost(Platform.DEBIAN_12)
+    changed = host.run(tasks.oauth_server, DATA, (), host.target).changed
+    for path in ("/etc/oauth2/server.yaml", "/etc/oauth2/clients.json"):
+        assert f"/opt/oauth-server/releases/{DIGEST} check" in host.files[path].script
+    order = [name.partition(" | ")[2].partition(" [")[0] for name in changed]
+    assert order.index("Unpack the release") < order.index("Write server.yaml")
+    assert order.index("Write server.yaml") < order.index("Switch to the release")
+    assert order.index("Make a signing key where there is none") < order.index("Run the server")
+
+
+def test_a_secret_by_reference_reaches_the_host_as_its_hash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GATEWAY_SECRET", "the secret itself")
+    host = FakeHost(Platform.DEBIAN_12)
+    clients = (ClientData.model_validate({**CLIENT, "client_secret": {"env": "GATEWAY_SECRET"}}),)
+    run = host.run(tasks.oauth_server, DATA, clients, host.target)
+    (entry,) = json.loads(host.files["/etc/oauth2/clients.json"].content)["clients"]
+    digest = hashlib.sha256(b"the secret itself").hexdigest()
+    assert entry["client_secret_hash"] == f"sha256:{digest}"
+    assert "client_secret" not in entry
+    assert "the secret itself" not in run.text() + "".join(c.stdin for c in run.commands)
+
+
+def test_a_changed_setting_restarts_the_server_and_nothing_else() -> None:
+    host = deployed(Platform.DEBIAN_12)
+    host.units = {unit: [] for unit in host.units}
+    changed = DATA.model_copy(update={"access_token_lifetime": 900})
+    clients = (ClientData.model_validate({**CLIENT, "client_secret_hash": HASH}),)
+    host.run(tasks.oauth_server, changed, clients, host.target)
+    assert host.units == {"oauth-server.socket": [], "oauth-server.service": ["restart"]}
+
+
+def test_a_run_that_changes_nothing_touches_no_unit() -> None:
+    host = deployed(Platform.DEBIAN_12)
+    host.units = {unit: [] for unit in host.units}
+    clients = (ClientData.model_validate({**CLIENT, "client_secret_hash": HASH}),)
+    host.run(tasks.oauth_server, DATA, clients, host.target)
+    assert host.units == {"oauth-server.socket": [], "oauth-server.service": []}
+
+
+def test_old_releases_beyond_those_kept_go_and_the_current_one_stays() -> None:
+    names = [f"{number:064x}" for number in range(5)]
+    present = [f"releases/{DIGEST}", names[0], DIGEST, *names[1:]]
+    host = FakeHost(Platform.DEBIAN_12, responses={"readlink /opt/oauth-server/current": present})
+    text = host.run(tasks.oauth_server, DATA, (), host.target).text()
+    removed = [line.split("/")[-1] for line in text.splitlines() if line.startswith("rm -rf")]
+    assert removed == names[3:]
