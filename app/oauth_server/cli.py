@@ -1,0 +1,150 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from oauth_server import __version__, clients, settings
+from oauth_server.errors import OperatorError
+from oauth_server.keys import creation
+from oauth_server.protocol import client_secret
+
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 if it went well, 1 if an operator must put something right, 2 for a wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        run: int = options.run(options)
+    except OperatorError as error:
+        for problem in error.problems:
+            print(f"oauth-server: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output went away; Python must not find out again while it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return run
+
+
+def _serve(options: argparse.Namespace) -> int:
+    # A rotated log that is announced while we start must not kill us; the loop hears of it later.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    # Here and not above: the other commands do without the web framework, and start faster.
+    from oauth_server import composition, dev
+
+    if options.dev:
+        server = dev.server(options.port)
+    else:
+        server = composition.activated(settings.load(options.config))
+    asyncio.run(server.run())
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Each file that is named; the running server's two if none is."""
+    problems: list[str] = []
+    config, registered = options.config, options.clients
+    if config is None and registered is None:
+        config = settings.DEFAULT_PATH
+    if config is not None:
+        try:
+            named = Path(settings.load(config).clients_file)
+            registered = registered or (named if options.config is None else None)
+            print(f"{config}: OK")
+        except OperatorError as error:
+            problems += error.problems
+    if registered is not None:
+        try:
+            print(f"{registered}: OK, {len(clients.load(registered))} clients")
+        except OperatorError as error:
+            problems += error.problems
+    if problems:
+        raise OperatorError(*problems)
+    return 0
+
+
+def _clients_secret(_: argparse.Namespace) -> int:
+    secret = client_secret.generate()
+    print(f"client_secret: {secret}")
+    print(f"client_secret_hash: {client_secret.digest(secret)}")
+    return 0
+
+
+def _keys_init(options: argparse.Namespace) -> int:
+    directory = options.dir or Path(settings.load(options.config).keys_directory)
+    print(creation.init(directory))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="oauth-server", description="An OAuth2 authorization server.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    serve = _command(commands, "serve", _serve, "serve on the sockets that systemd passes")
+    serve.add_argument(
+        "--dev", action="store_true", help="on loopback, with a temporary key and client"
+    )
+    serve.add_argument("--port", type=_port, default=8000, help="for --dev (8000; 0 is any)")
+    _config_option(serve, settings.DEFAULT_PATH)
+
+    check = _command(commands, "check", _check, "validate settings and clients")
+    _config_option(check, None)
+    check.add_argument("--clients", type=Path, metavar="FILE", help="clients to check")
+
+    of_clients = commands.add_parser("clients", help="registered clients").add_subparsers(
+        title="commands", metavar="COMMAND", required=True
+    )
+    _command(of_clients, "secret", _clients_secret, "make a secret, shown once, and its hash")
+
+    of_keys = commands.add_parser("keys", help="signing keys").add_subparsers(
+        title="commands", metavar="COMMAND", required=True
+    )
+    init = _command(
+        of_keys, "init", _keys_init, "make a signing key if there is none; print its kid"
+    )
+    _config_option(init, settings.DEFAULT_PATH)
+    init.add_argument("--dir", type=Path, metavar="DIR", help="keys directory, instead of FILE's")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _config_option(parser: argparse.ArgumentParser, default: Path | None) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=default,
+        help=f"settings ({settings.DEFAULT_PATH})",
+    )
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port < 65536:
+        raise argparse.ArgumentTypeError("must be from 0 to 65535")
+    return port

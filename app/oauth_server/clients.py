@@ -1,0 +1,109 @@
+"""clients.json: who may ask for tokens, and how they authenticate."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from oauth_server import schema
+from oauth_server.errors import OperatorError
+from oauth_server.models import AuthMethod, Client, GrantType
+from oauth_server.protocol import client_secret, redirect_uri, scope
+
+# Within RFC 6749 appendix A.1, and the same in a URL and in the log.
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_AUDIENCE = re.compile(r"[\x21-\x7e]{1,512}")
+
+Clients = Mapping[str, Client]
+"""By client_id."""
+
+
+def load(path: Path) -> Clients:
+    """The clients of a file that is valid as a whole; OperatorError has every problem otherwise."""
+    document = _parse(path, schema.read_text(path))
+    problems = schema.Problems(path)
+    clients: dict[str, Client] = {}
+    for index, entry in enumerate(_entries(document, problems.report)):
+        where = f"clients[{index}]"
+        client = schema.convert(Client, entry, where, problems.report)
+        if client is None:
+            continue
+        if client.client_id in clients:
+            problems.report(f"{where}.client_id", "belongs to an earlier entry already")
+        clients[client.client_id] = client
+        _check(client, where, problems.report)
+    problems.raise_any()
+    return clients
+
+
+def _parse(path: Path, text: str) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise OperatorError(f"{path}: {where}: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise OperatorError(f"{path}: is not JSON: {error}") from None
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Readers differ in which of two equal members they take (RFC 8259 §4): refuse them."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!a} is given twice in one object")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _entries(document: object, report: schema.Report) -> list[object]:
+    entries = document.get("clients") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(entries, list):
+        report("", 'must be {"clients": [ … ]}')
+        return []
+    for name in document.keys() - {"clients"}:
+        report(ascii(name), "is not known")
+    return entries
+
+
+def _check(client: Client, where: str, report: schema.Report) -> None:
+    """The rules beyond types."""
+    if not _CLIENT_ID.fullmatch(client.client_id):
+        report(f"{where}.client_id", "must be 1 to 128 letters, digits, dots, hyphens, _ or ~")
+    if not client.client_name.isprintable():
+        report(f"{where}.client_name", "must be printable")
+    if not client.grant_types:
+        report(f"{where}.grant_types", "must name a grant")
+    if not scope.is_well_formed(client.scope):
+        report(f"{where}.scope", "must be scopes with one space between them (RFC 6749 §3.3)")
+    for index, audience in enumerate(client.audience):
+        if not _AUDIENCE.fullmatch(audience):
+            report(f"{where}.audience[{index}]", "must be ASCII without spaces")
+    for index, uri in enumerate(client.redirect_uris):
+        for rule in redirect_uri.broken_rules(uri):
+            report(f"{where}.redirect_uris[{index}]", rule)
+    if GrantType.AUTHORIZATION_CODE in client.grant_types and not client.redirect_uris:
+        report(f"{where}.redirect_uris", "must not be empty for authorization_code")
+    _check_secret(client, where, report)
+
+
+def _check_secret(client: Client, where: str, report: schema.Report) -> None:
+    if client.token_endpoint_auth_method is AuthMethod.NONE:
+        if client.client_secret_hash is not None:
+            report(f"{where}.client_secret_hash", "must be absent for a public client (none)")
+        if GrantType.CLIENT_CREDENTIALS in client.grant_types:  # RFC 6749 §4.4
+            report(f"{where}.grant_types", "client_credentials is for confidential clients")
+    elif client.client_secret_hash is None:
+        report(f"{where}.client_secret_hash", "is missing")
+    elif not client_secret.is_hash(client.client_secret_hash):
+        report(
+            f"{where}.client_secret_hash",
+            "must be sha256: and 64 hex digits; `oauth-server clients secret` makes one",
+        )

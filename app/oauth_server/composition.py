@@ -1,0 +1,141 @@
+"""The only wiring: settings in, a server out."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from oauth_server import clients, log, schema, systemd
+from oauth_server.clients import Clients
+from oauth_server.errors import OperatorError
+from oauth_server.grants.authentication import ClientAuthenticator
+from oauth_server.grants.client_credentials import ClientCredentials
+from oauth_server.grants.interface import Grant
+from oauth_server.grants.tokens import AccessTokens
+from oauth_server.http import app as http_app
+from oauth_server.http import serving
+from oauth_server.http.boundary import Boundary
+from oauth_server.http.client_address import ClientAddress
+from oauth_server.http.documents import DocumentEndpoint
+from oauth_server.http.health import ReadyEndpoint
+from oauth_server.http.responses import ErrorResponses
+from oauth_server.http.token import TokenEndpoint
+from oauth_server.keys import ring as key_ring
+from oauth_server.keys.ring import KeyRing
+from oauth_server.keys.signer import Signer, ThreadPoolSigner
+from oauth_server.models import GrantType
+from oauth_server.protocol import metadata
+from oauth_server.settings import Settings, StoreSettings
+from oauth_server.store.interface import Store
+from oauth_server.store.memory import MemoryStore
+from oauth_server.store.redis import RedisStore
+
+
+def application(
+    settings: Settings,
+    registered: Clients,
+    ring: KeyRing,
+    *,
+    store: Store,
+    signer: Signer,
+    sink: log.Sink,
+) -> ASGIApp:
+    """Everything that a reload replaces; what it is given lives on."""
+    tokens = AccessTokens(settings.issuer, settings.lifetime, signer)
+    grants: dict[GrantType, Grant] = {GrantType.CLIENT_CREDENTIALS: ClientCredentials(tokens)}
+    return Boundary(
+        http_app.routes(
+            token=TokenEndpoint(ClientAuthenticator(registered), grants),
+            metadata=DocumentEndpoint("metadata", metadata.document(settings.issuer, grants)),
+            jwks=DocumentEndpoint("jwks", {"keys": [key.to_jwk() for key in ring.published]}),
+            ready=ReadyEndpoint(store, signer),
+        ),
+        ClientAddress(settings.trusted_networks),
+        ErrorResponses(settings.issuer, settings.scope_error_status),
+        sink,
+    )
+
+
+@dataclass(frozen=True)
+class Server:
+    """What runs: `reopen` is called when the log was moved away."""
+
+    settings: Settings
+    registered: Clients
+    ring: KeyRing
+    store: Store
+    sink: log.Sink
+    sockets: Sequence[socket.socket]
+    tls: ssl.SSLContext | None = None
+    reopen: Callable[[], None] | None = None
+
+    async def run(self) -> None:
+        """Serve until a signal says stop."""
+        signer = ThreadPoolSigner(self.ring.active)
+        try:
+            await serving.serve(
+                application(
+                    self.settings,
+                    self.registered,
+                    self.ring,
+                    store=self.store,
+                    signer=signer,
+                    sink=self.sink,
+                ),
+                self.sockets,
+                tls=self.tls,
+                on_signal={signal.SIGUSR1: self.reopen} if self.reopen else {},
+                on_ready=lambda: systemd.notify("READY=1"),
+                on_stop=lambda: systemd.notify("STOPPING=1"),
+            )
+        finally:
+            signer.close()
+            await self.store.close()
+
+
+def activated(settings: Settings) -> Server:
+    """A server on the sockets that systemd passes. Raises OperatorError."""
+    sockets = systemd.listening_sockets()
+    if not sockets:
+        raise OperatorError(
+            "no sockets were passed: start it with oauth-server.socket, "
+            "or try it with `oauth-server serve --dev`"
+        )
+    sink = log.LogFile(Path(settings.log_file))
+    return Server(
+        settings=settings,
+        registered=clients.load(Path(settings.clients_file)),
+        ring=key_ring.load(Path(settings.keys_directory)),
+        store=_store(settings.store),
+        sink=sink,
+        sockets=sockets,
+        tls=_tls_context(settings, sockets),
+        reopen=sink.reopen,
+    )
+
+
+def _store(settings: StoreSettings) -> Store:
+    if settings.socket is None:
+        return MemoryStore()
+    password = None
+    if settings.password_file is not None:
+        password = schema.read_text(Path(settings.password_file)).rstrip("\r\n")
+    return RedisStore(settings.socket, settings.username, password)
+
+
+def _tls_context(settings: Settings, sockets: Sequence[socket.socket]) -> ssl.SSLContext | None:
+    if all(sock.family == socket.AF_UNIX for sock in sockets):
+        return None
+    certificate, key = settings.certificate, settings.certificate_key
+    try:
+        return serving.tls_context(certificate, key)
+    except (OSError, ValueError) as error:
+        # OSError includes OpenSSL's, which names its reason.
+        why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        raise OperatorError(f"{certificate} with {key}: cannot be used for TLS: {why}") from None

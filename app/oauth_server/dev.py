@@ -1,0 +1,71 @@
+"""`oauth-server serve --dev`: a server to try on a laptop, which leaves nothing behind."""
+
+from __future__ import annotations
+
+import socket
+
+from oauth_server.composition import Server
+from oauth_server.errors import OperatorError
+from oauth_server.keys.jose import PrivateKey
+from oauth_server.keys.ring import KeyRing
+from oauth_server.log import StandardError
+from oauth_server.models import Client, GrantType
+from oauth_server.protocol import client_secret
+from oauth_server.protocol.metadata import JWKS_PATH, METADATA_PATH, TOKEN_PATH
+from oauth_server.settings import Settings
+from oauth_server.store.memory import MemoryStore
+
+_HOST = "127.0.0.1"
+_CLIENT_ID = "dev_client"
+
+
+def server(port: int) -> Server:
+    """A server with a key, a client and a state of its own, all in memory; 0 is any free port.
+
+    Prints how to get a token from it. Raises OperatorError.
+    """
+    listening = _listen(port)
+    issuer = f"http://{_HOST}:{listening.getsockname()[1]}"
+    secret = client_secret.generate()
+    client = Client(
+        client_id=_CLIENT_ID,
+        grant_types=(GrantType.CLIENT_CREDENTIALS,),
+        scope="telemetry:read telemetry:write",
+        client_secret_hash=client_secret.digest(secret),
+    )
+    key = PrivateKey.generate()
+    print(_welcome(issuer, secret), flush=True)
+    return Server(
+        settings=Settings(issuer=issuer),
+        registered={client.client_id: client},
+        ring=KeyRing(active=key, published=[key.public]),
+        store=MemoryStore(),
+        sink=StandardError(),
+        sockets=[listening],
+    )
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((_HOST, port))
+        listening.listen()
+    except OSError as error:
+        raise OperatorError(f"{_HOST}:{port}: {error.strerror}; choose another --port") from None
+    listening.setblocking(False)
+    return listening
+
+
+def _welcome(issuer: str, secret: str) -> str:
+    return f"""\
+A server for development: plain HTTP, its key and client are gone when it stops (Ctrl-C).
+
+  issuer    {issuer}
+  metadata  {issuer}{METADATA_PATH}
+  keys      {issuer}{JWKS_PATH}
+
+Get a token:
+
+  curl -u {_CLIENT_ID}:{secret} -d grant_type=client_credentials {issuer}{TOKEN_PATH}
+"""

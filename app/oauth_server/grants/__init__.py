@@ -1,0 +1,1 @@
+"""From an authenticated client to a token."""

@@ -1,0 +1,27 @@
+"""What the token endpoint asks of a grant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from oauth_server.models import Client
+
+
+class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """RFC 6749 §5.1; `expires_in` is seconds."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+    token_type: str = "Bearer"  # noqa: S105 - a type, not a token
+
+
+class Grant(Protocol):
+    async def exchange(self, client: Client, parameters: Mapping[str, str]) -> TokenResponse:
+        """A token for a client that is authenticated and registered for this grant.
+
+        Raises ProtocolError.
+        """

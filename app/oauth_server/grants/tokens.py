@@ -1,0 +1,47 @@
+"""Makes access tokens, whatever the grant."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from oauth_server.grants.interface import TokenResponse
+from oauth_server.keys.signer import Signer
+from oauth_server.models import Client
+from oauth_server.protocol import access_token
+
+
+class AccessTokens:
+    """`clock` gives seconds since the epoch."""
+
+    def __init__(
+        self,
+        issuer: str,
+        lifetime: timedelta,
+        signer: Signer,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._issuer = issuer
+        self._lifetime = lifetime
+        self._signer = signer
+        self._clock = clock
+
+    async def issue(self, client: Client, *, subject: str, scope: str) -> TokenResponse:
+        """Raises UnavailableError."""
+        claims = access_token.claims(
+            issuer=self._issuer,
+            subject=subject,
+            audience=client.audience or (self._issuer,),
+            client_id=client.client_id,
+            scope=scope,
+            jti=secrets.token_urlsafe(16),
+            issued_at=int(self._clock()),
+            lifetime=self._lifetime,
+        )
+        return TokenResponse(
+            access_token=await self._signer.sign(access_token.TYP, claims),
+            expires_in=int(self._lifetime.total_seconds()),
+            scope=scope,
+        )

@@ -1,0 +1,1 @@
+"""The server's face: the only part that knows the web framework."""

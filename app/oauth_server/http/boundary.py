@@ -1,0 +1,73 @@
+"""Around every request: its id, its line in the log, and an answer whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timezone
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from oauth_server import log
+from oauth_server.errors import ProtocolError
+from oauth_server.http import exchange as exchanges
+from oauth_server.http.client_address import ClientAddress
+from oauth_server.http.exchange import Exchange
+from oauth_server.http.responses import ErrorResponses
+
+_journal = logging.getLogger("oauth_server")
+# No response was sent: nginx's status for a client that went away.
+_CLIENT_CLOSED_REQUEST = 499
+
+
+class Boundary:
+    def __init__(
+        self, app: ASGIApp, addresses: ClientAddress, errors: ErrorResponses, sink: log.Sink
+    ) -> None:
+        self._app = app
+        self._addresses = addresses
+        self._errors = errors
+        self._sink = sink
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(self._addresses.of(scope))
+        exchanges.attach(scope, exchange)
+        # With an app in the scope the router raises for 404 and 405 instead of answering itself.
+        scope["app"] = self
+        status = _CLIENT_CLOSED_REQUEST
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                request_id = (b"x-request-id", exchange.request_id.encode())
+                message = {**message, "headers": [*message["headers"], request_id]}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            exchange.error = "client_closed_request"
+        except Exception as error:  # noqa: BLE001 - nothing of it may reach the client
+            await self._response(error, exchange)(scope, receive, send_with_id)
+        finally:
+            self._log(exchange, status)
+
+    def _response(self, error: Exception, exchange: Exchange) -> Response:
+        if isinstance(error, ProtocolError):
+            return self._errors.protocol_error(error, exchange)
+        if isinstance(error, HTTPException):
+            return self._errors.framework_error(error, exchange)
+        _journal.error("request_id=%s", exchange.request_id, exc_info=error)
+        return self._errors.internal_error(exchange)
+
+    def _log(self, exchange: Exchange, status: int) -> None:
+        if status < 400 and not exchange.always:
+            return
+        fields = {**exchange.fields, "request_id": exchange.request_id}
+        now = datetime.now(timezone.utc)
+        self._sink.write(
+            log.line(now, exchange.address, status, exchange.error, exchange.event, fields)
+        )

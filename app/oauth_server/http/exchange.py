@@ -1,0 +1,33 @@
+"""What the log will say of one request; endpoints add to it while they answer."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+_KEY = "oauth_server.exchange"
+
+
+@dataclass
+class Exchange:
+    """`always` logs successes, too; of others only failures are worth a line."""
+
+    address: str
+    event: str = "request"
+    always: bool = False
+    error: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    request_id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+def attach(scope: Scope, exchange: Exchange) -> None:
+    scope[_KEY] = exchange
+
+
+def of(connection: HTTPConnection) -> Exchange:
+    exchange = connection.scope[_KEY]
+    assert isinstance(exchange, Exchange)  # noqa: S101 - the boundary has attached it
+    return exchange

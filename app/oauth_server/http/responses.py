@@ -1,0 +1,75 @@
+"""Responses; the only place where an error becomes HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from oauth_server.errors import ErrorCode, ProtocolError, ScopeNotRegisteredError
+from oauth_server.http.exchange import Exchange
+
+_NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_RETRY_AFTER = "1"
+_FRAMEWORK_ERRORS = {
+    404: (ErrorCode.NOT_FOUND, "There is nothing here."),
+    405: (ErrorCode.METHOD_NOT_ALLOWED, "This method is not allowed here."),
+}
+
+
+def json(content: object, *, status: int = 200, headers: Mapping[str, str] = _NO_STORE) -> Response:
+    return Response(
+        msgspec.json.encode(content), status, headers=headers, media_type="application/json"
+    )
+
+
+def public(document: bytes) -> Response:
+    """A JSON document that anyone may keep for a while: keys are published long before use."""
+    headers = {"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"}
+    return Response(document, headers=headers, media_type="application/json")
+
+
+class ErrorResponses:
+    """RFC 6749 §5.2 for every error."""
+
+    def __init__(self, issuer: str, scope_error_status: int) -> None:
+        self._challenge = f'Basic realm="{issuer}", charset="UTF-8"'
+        self._scope_error_status = scope_error_status
+
+    def protocol_error(self, error: ProtocolError, exchange: Exchange) -> Response:
+        if error.reason is not None:
+            exchange.fields["reason"] = error.reason
+        if isinstance(error, ScopeNotRegisteredError):
+            return self._respond(error.code, error.description, exchange, self._scope_error_status)
+        return self._respond(error.code, error.description, exchange, error.code.status)
+
+    def framework_error(self, error: HTTPException, exchange: Exchange) -> Response:
+        """A path or a method that no route has."""
+        code, description = _FRAMEWORK_ERRORS[error.status_code]
+        response = self._respond(code, description, exchange, code.status)
+        response.headers.update(error.headers or {})
+        return response
+
+    def internal_error(self, exchange: Exchange) -> Response:
+        """What happened is in the journal, under the request_id."""
+        code = ErrorCode.SERVER_ERROR
+        exchange.error = code.value
+        content = {
+            "error": code.value,
+            "error_description": "The server met an unexpected condition.",
+            "request_id": exchange.request_id,
+        }
+        return json(content, status=code.status)
+
+    def _respond(
+        self, code: ErrorCode, description: str, exchange: Exchange, status: int
+    ) -> Response:
+        exchange.error = code.value
+        response = json({"error": code.value, "error_description": description}, status=status)
+        if status == 401:  # RFC 9110 §15.5.2; RFC 6749 §5.2
+            response.headers["WWW-Authenticate"] = self._challenge
+        if status == 503:
+            response.headers["Retry-After"] = _RETRY_AFTER
+        return response

@@ -1,0 +1,122 @@
+"""Serves the application on listening sockets until a signal says stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from oauth_server.http.client_address import FromGateway
+from oauth_server.http.connection import Connection
+
+# The kernel cuts this to net.core.somaxconn.
+_BACKLOG = 4096
+_TLS_HANDSHAKE = 10.0
+_GRACEFUL_STOP = 10
+# The gateway must be the one that closes an idle connection, or it loses requests to the race;
+# nginx does so after 60 seconds.
+_KEEP_ALIVE_GATEWAY = 75
+_KEEP_ALIVE = 5
+_MAX_HEAD = 16 * 1024
+
+
+class Listener(uvicorn.Server):
+    """One of several servers in one event loop, which leave signals to `serve`."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, with a bound for the TLS handshake."""
+        protocol = partial(
+            Connection, config=self.config, server_state=self.server_state, app_state={}
+        )
+        bound = _TLS_HANDSHAKE if self.config.ssl else None
+        self.servers = [
+            await asyncio.get_running_loop().create_server(
+                protocol,
+                sock=sock,
+                ssl=self.config.ssl,
+                backlog=_BACKLOG,
+                ssl_handshake_timeout=bound,
+            )
+            for sock in sockets or []
+        ]
+        self.started = True
+
+
+async def serve(
+    app: ASGIApp,
+    sockets: Sequence[socket.socket],
+    *,
+    tls: ssl.SSLContext | None,
+    on_signal: Mapping[signal.Signals, Callable[[], None]],
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], None],
+) -> None:
+    """TCP speaks TLS if there is a context; a unix socket is the gateway's and never does.
+
+    SIGTERM and SIGINT finish the requests in flight, within a bounded time.
+    """
+    listeners = {sock: _listener(app, sock, tls) for sock in sockets}
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        on_stop()
+        for listener in listeners.values():
+            listener.should_exit = True
+
+    for number, handler in {signal.SIGTERM: stop, signal.SIGINT: stop, **on_signal}.items():
+        loop.add_signal_handler(number, handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, on_signal)
+    running = [
+        asyncio.create_task(listener.serve(sockets=[sock])) for sock, listener in listeners.items()
+    ]
+    # Listening sockets hold what comes before; so this is ready when it begins to accept.
+    loop.call_soon(on_ready)
+    await asyncio.gather(*running)
+
+
+def tls_context(certificate: str, key: str) -> ssl.SSLContext:
+    """TLS 1.3 only (RFC 9325 §3.1.1 lets us). Raises OSError or ValueError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_alpn_protocols(["http/1.1"])
+    # Without a password OpenSSL would ask for one on a terminal.
+    context.load_cert_chain(certificate, key, password=_no_password)
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")
+
+
+def _listener(app: ASGIApp, sock: socket.socket, tls: ssl.SSLContext | None) -> Listener:
+    gateway = sock.family == socket.AF_UNIX
+    secure = None if gateway else tls
+    return Listener(
+        uvicorn.Config(
+            FromGateway(app) if gateway else app,
+            http=Connection,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            h11_max_incomplete_event_size=_MAX_HEAD,
+            timeout_keep_alive=_KEEP_ALIVE_GATEWAY if gateway else _KEEP_ALIVE,
+            timeout_graceful_shutdown=_GRACEFUL_STOP,
+            ssl_context_factory=(lambda _config, _default: secure) if secure else None,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Signing keys: where they lie, and what signs with them."""

@@ -1,0 +1,99 @@
+"""The key ring on disk: `ring/<kid>/{private.pem,public.pem}` and `ring/active`, a symlink."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from oauth_server.errors import OperatorError
+from oauth_server.keys.jose import KeyFormatError, PrivateKey, PublicKey
+
+RING = "ring"
+ACTIVE = "active"
+PRIVATE = "private.pem"
+PUBLIC = "public.pem"
+_MAX_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """The key that signs, and every public key that verifiers may need."""
+
+    active: PrivateKey
+    published: Sequence[PublicKey]
+
+
+def load(directory: Path) -> KeyRing:
+    """The ring in a keys directory, each key checked. Raises OperatorError."""
+    ring = directory / RING
+    try:
+        names = sorted(entry.name for entry in os.scandir(ring) if not entry.name.startswith("."))
+    except OSError as error:
+        raise OperatorError(
+            f"{ring}: {error.strerror}; `oauth-server keys init` makes it"
+        ) from None
+    return KeyRing(
+        active=load_private(ring / active_kid(ring)),
+        published=[load_public(ring / name) for name in names if name != ACTIVE],
+    )
+
+
+def active_kid(ring: Path) -> str:
+    """The kid that `ring/active` points to. Raises OperatorError."""
+    link = ring / ACTIVE
+    try:
+        kid = str(link.readlink())
+    except FileNotFoundError:
+        raise OperatorError(f"{link}: there is none; `oauth-server keys init` makes it") from None
+    except OSError:
+        raise OperatorError(f"{link}: is not a symbolic link to a key of the ring") from None
+    # One component: a link out of the ring would sign with a key that is not published.
+    if kid in {"", ".", ".."} or "/" in kid or not (ring / kid).is_dir():
+        raise OperatorError(f"{link}: does not point to a key of the ring")
+    return kid
+
+
+def load_private(entry: Path) -> PrivateKey:
+    """The private key of a ring entry, if it matches the public one. Raises OperatorError."""
+    path = entry / PRIVATE
+    pem, mode = _read(path)
+    if mode & 0o077:
+        raise OperatorError(
+            f"{path}: others than its owner can read or change it (mode {mode:04o}, must be 0600)"
+        )
+    try:
+        key = PrivateKey.from_pem(pem)
+    except KeyFormatError as error:
+        raise OperatorError(f"{path}: {error}") from None
+    if key.public.kid != load_public(entry).kid:
+        raise OperatorError(f"{path}: is not the private key of {entry / PUBLIC}")
+    return key
+
+
+def load_public(entry: Path) -> PublicKey:
+    """The public key of a ring entry, if the entry is named after it. Raises OperatorError."""
+    path = entry / PUBLIC
+    try:
+        key = PublicKey.from_pem(_read(path)[0])
+    except KeyFormatError as error:
+        raise OperatorError(f"{path}: {error}") from None
+    if key.kid != entry.name:  # RFC 7638: the kid is the key's thumbprint
+        raise OperatorError(f"{path}: its thumbprint is {key.kid}, not its directory's name")
+    return key
+
+
+def _read(path: Path) -> tuple[bytes, int]:
+    """A regular file's content and mode, both of the same file."""
+    try:
+        # Not through a symlink; and opening a FIFO must not block.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OperatorError(f"{path}: is not a regular file")
+            return file.read(_MAX_BYTES), stat.S_IMODE(status.st_mode)
+    except OSError as error:
+        raise OperatorError(f"{path}: {error.strerror}") from None

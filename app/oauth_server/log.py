@@ -1,0 +1,109 @@
+"""The log: one line an event, which nothing that a client sends can break or forge.
+
+time address status error event key=value …
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Protocol
+
+from oauth_server.errors import OperatorError
+
+_ENCODED = re.compile(rb"[^A-Za-z0-9._:/-]")
+_MAX_VALUE = 256
+_MODE = 0o640
+
+
+class Sink(Protocol):
+    def write(self, line: bytes) -> None:
+        """Append a line, which ends with a newline. Never raises: a full disk stops no request."""
+
+
+def line(
+    when: datetime, address: str, status: int, error: str, event: str, fields: Mapping[str, str]
+) -> bytes:
+    """One event; `address` and `error` may be empty, and everything is encoded."""
+    parts = [
+        when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+        encode(address) or "-",
+        str(status),
+        encode(error) or "-",
+        encode(event) or "-",
+        *(f"{encode(key)}={encode(value)}" for key, value in fields.items()),
+    ]
+    return (" ".join(parts) + "\n").encode("ascii")
+
+
+def encode(value: str) -> str:
+    """Percent-encode the UTF-8 of what is outside of `[A-Za-z0-9._:/-]`."""
+    raw = value[:_MAX_VALUE].encode("utf-8", "surrogatepass")
+    return _ENCODED.sub(lambda found: b"%%%02X" % found[0][0], raw).decode("ascii")
+
+
+class LogFile:
+    """A file that is opened anew on `reopen`, after somebody moved it away."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OperatorError."""
+        self._path = path
+        self._torn = False
+        self._failing = False
+        try:
+            self._descriptor = _open(path)
+        except OSError as error:
+            raise OperatorError(f"{path}: the log cannot be opened: {error.strerror}") from None
+
+    def write(self, line: bytes) -> None:
+        # What a full disk cut off must not run into the next line.
+        whole = b"\n" + line if self._torn else line
+        try:
+            self._torn = os.write(self._descriptor, whole) < len(whole)
+        except OSError as error:
+            self._complain(error)
+            return
+        if self._torn:
+            self._complain(None)
+        else:
+            self._failing = False
+
+    def reopen(self) -> None:
+        """Go on in a new file; with the old one if there can be no new one."""
+        try:
+            new = _open(self._path)
+        except OSError as error:
+            self._complain(error)
+            return
+        os.close(self._descriptor)
+        self._descriptor = new
+        self._torn = False
+
+    def _complain(self, error: OSError | None) -> None:
+        """Once for each time that writing began to fail."""
+        if not self._failing:
+            why = error.strerror if error else "only part of a line was written"
+            print(f"oauth-server: {self._path}: {why}; events are being lost", file=sys.stderr)
+        self._failing = True
+
+
+class StandardError:
+    """For `serve --dev`."""
+
+    def write(self, line: bytes) -> None:
+        sys.stderr.write(line.decode("ascii"))
+        sys.stderr.flush()
+
+
+def _open(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, flags, 0o600)
+    os.fchmod(descriptor, _MODE)  # whatever the umask is
+    return descriptor

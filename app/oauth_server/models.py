@@ -1,0 +1,38 @@
+"""What the server knows of its clients (RFC 7591 §2's names)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+
+class GrantType(str, Enum):
+    CLIENT_CREDENTIALS = "client_credentials"
+    AUTHORIZATION_CODE = "authorization_code"
+    REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a grant
+
+
+class AuthMethod(str, Enum):
+    """How a client authenticates at the token endpoint (RFC 7591 §2)."""
+
+    CLIENT_SECRET_BASIC = "client_secret_basic"  # noqa: S105 - the name of a method
+    CLIENT_SECRET_POST = "client_secret_post"  # noqa: S105 - the name of a method
+    NONE = "none"
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of clients.json.
+
+    `scope` is as registered, space-delimited; `client_secret_hash` is `sha256:` and 64 hex digits;
+    an empty `audience` stands for the issuer.
+    """
+
+    client_id: str
+    grant_types: tuple[GrantType, ...]
+    scope: str
+    token_endpoint_auth_method: AuthMethod = AuthMethod.CLIENT_SECRET_BASIC
+    client_name: str = ""
+    redirect_uris: tuple[str, ...] = ()
+    client_secret_hash: str | None = None
+    audience: tuple[str, ...] = ()

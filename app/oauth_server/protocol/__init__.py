@@ -1,0 +1,1 @@
+"""The protocol's rules, without I/O."""

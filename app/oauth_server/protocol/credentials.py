@@ -1,0 +1,73 @@
+"""How a client says who it is at the token endpoint (RFC 6749 §2.3.1)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from oauth_server.errors import ErrorCode, ProtocolError
+from oauth_server.models import AuthMethod
+from oauth_server.protocol import form
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the client claims, still unproved; `client_secret` is empty for `none`."""
+
+    method: AuthMethod
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+
+
+def read(authorization: str | None, parameters: Mapping[str, str]) -> Credentials:
+    """The credentials of a request, given in exactly one way.
+
+    `authorization` is the header's value. Raises ProtocolError: `invalid_request` when there are
+    two ways at once (RFC 6749 §5.2), `invalid_client` when there is none or it is malformed.
+    """
+    client_id = parameters.get("client_id")
+    client_secret = parameters.get("client_secret")
+    if authorization is not None:
+        if client_secret is not None:  # RFC 6749 §2.3: not more than one method
+            raise ProtocolError(
+                ErrorCode.INVALID_REQUEST, "The client authenticates in more than one way."
+            )
+        credentials = basic(authorization)
+        if client_id is not None and client_id != credentials.client_id:
+            raise ProtocolError(
+                ErrorCode.INVALID_REQUEST, "The header and the body name different clients."
+            )
+        return credentials
+    if client_id is None:
+        raise _invalid_client("no_credentials")
+    if client_secret is not None:
+        return Credentials(AuthMethod.CLIENT_SECRET_POST, client_id, client_secret)
+    return Credentials(AuthMethod.NONE, client_id)
+
+
+def basic(authorization: str) -> Credentials:
+    """Credentials by HTTP Basic (RFC 7617), each part form-urlencoded (RFC 6749 §2.3.1)."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        raise _invalid_client("unsupported_scheme")
+    try:
+        decoded = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise _invalid_client("malformed_basic") from None
+    # b64decode ignores spare bits, so that one secret would have several spellings.
+    if base64.b64encode(decoded).decode() != encoded:
+        raise _invalid_client("malformed_basic")
+    name, colon, password = decoded.partition(b":")
+    try:
+        client_id, client_secret = form.decode(name), form.decode(password)
+    except ProtocolError:
+        raise _invalid_client("malformed_basic") from None
+    if not colon or not client_id or not client_secret:
+        raise _invalid_client("malformed_basic")
+    return Credentials(AuthMethod.CLIENT_SECRET_BASIC, client_id, client_secret)
+
+
+def _invalid_client(reason: str) -> ProtocolError:
+    return ProtocolError(ErrorCode.INVALID_CLIENT, "Client authentication failed.", reason=reason)

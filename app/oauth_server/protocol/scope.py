@@ -1,0 +1,32 @@
+"""Scopes (RFC 6749 §3.3): case-sensitive tokens with one space between them."""
+
+from __future__ import annotations
+
+import re
+
+from oauth_server.errors import ErrorCode, ProtocolError, ScopeNotRegisteredError
+
+_WORD = r"[\x21\x23-\x5b\x5d-\x7e]+"
+_SCOPE = re.compile(rf"{_WORD}(?: {_WORD})*")
+
+
+def is_well_formed(scope: str) -> bool:
+    return _SCOPE.fullmatch(scope) is not None
+
+
+def granted(requested: str | None, registered: str) -> str:
+    """The scope to grant: what was asked for, or everything registered when nothing was.
+
+    Nothing is narrowed silently: one scope too many refuses the whole request. Raises
+    ProtocolError with `invalid_scope`.
+    """
+    if requested is None:
+        return registered
+    if not is_well_formed(requested):
+        raise ProtocolError(
+            ErrorCode.INVALID_SCOPE, "The scope is malformed.", reason="scope_malformed"
+        )
+    wanted = dict.fromkeys(requested.split(" "))
+    if not wanted.keys() <= set(registered.split(" ")):
+        raise ScopeNotRegisteredError
+    return " ".join(wanted)

@@ -1,0 +1,105 @@
+"""Checks a document of the operator against a msgspec Struct and reports every problem at once.
+
+msgspec alone stops at the first one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar, get_type_hints
+
+import msgspec
+
+from oauth_server.errors import OperatorError
+
+S = TypeVar("S", bound=msgspec.Struct)
+Report = Callable[[str, str], None]
+"""Takes the path of an entry in the document, and the rule that it breaks."""
+
+_MAX_BYTES = 16 * 1024 * 1024
+
+
+class Problems:
+    """What is wrong with one file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lines: list[str] = []
+
+    def report(self, path: str, rule: str) -> None:
+        self._lines.append(f"{self._file}: {path}: {rule}" if path else f"{self._file}: {rule}")
+
+    def raise_any(self) -> None:
+        """Raises OperatorError with all that was reported."""
+        if self._lines:
+            raise OperatorError(*self._lines)
+
+
+def read_text(path: Path) -> str:
+    """A file of the operator's. Raises OperatorError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise OperatorError(f"{path}: {error.strerror}") from None
+    if len(content) > _MAX_BYTES:
+        raise OperatorError(f"{path}: is larger than {_MAX_BYTES // 1024 // 1024} MiB")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise OperatorError(f"{path}: is not UTF-8 (byte {error.start})") from None
+
+
+def convert(kind: type[S], document: object, path: str, report: Report) -> S | None:
+    """The document as a Struct, or None after each of its problems was reported.
+
+    Values are never repeated: a secret may stand where it should not.
+    """
+    if not isinstance(document, Mapping):
+        report(path, "must be an object")
+        return None
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    types = get_type_hints(kind, include_extras=True)
+    values: dict[str, object] = {}
+    sound = True
+    for name in document:
+        if name not in fields:
+            report(_join(path, str(name)), "is not known" + _suggestion(str(name), fields))
+            sound = False
+    for name, field in fields.items():
+        if name not in document:
+            if field.required:
+                report(_join(path, name), "is missing")
+                sound = False
+            continue
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            values[name] = convert(field.type, document[name], _join(path, name), report)
+            sound &= values[name] is not None
+            continue
+        try:
+            values[name] = msgspec.convert(document[name], types[field.name])
+        except msgspec.ValidationError as error:
+            problem, _, at = str(error).partition(" - at `$")
+            report(_join(path, name) + at.rstrip("`"), _rule(problem))
+            sound = False
+    return kind(**values) if sound else None
+
+
+def _join(path: str, name: str) -> str:
+    shown = name if name.isprintable() else ascii(name)
+    return f"{path}.{shown}" if path else shown
+
+
+def _rule(problem: str) -> str:
+    """msgspec's message without the value in it."""
+    expected = problem.partition(", got")[0].replace("`", "")
+    if expected.startswith("Expected "):
+        return "must be " + expected.removeprefix("Expected ")
+    return "is not one of the values that are known"
+
+
+def _suggestion(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

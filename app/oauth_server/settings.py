@@ -1,0 +1,129 @@
+"""server.yaml: what an operator can set."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+import yaml
+
+from oauth_server import schema
+from oauth_server.errors import OperatorError
+from oauth_server.protocol import issuer as issuer_rules
+
+DEFAULT_PATH = Path("/etc/oauth2/server.yaml")
+DEFAULT_CLIENTS = "/etc/oauth2/clients.json"
+MEMORY = "memory:"
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`url` is `memory:` or `unix://` and the path of Redis's socket."""
+
+    url: str = MEMORY
+    username: str | None = None
+    password_file: str | None = None
+
+    @property
+    def socket(self) -> Path | None:
+        """Redis's socket, or None for the memory store."""
+        return None if self.url == MEMORY else Path(urlsplit(self.url).path)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """server.yaml; the defaults are those of docs/server.md."""
+
+    issuer: str
+    access_token_lifetime: Annotated[int, msgspec.Meta(ge=60, le=86400)] = 600
+    scope_error_status: Literal[400, 403] = 403
+    trusted_proxies: tuple[str, ...] = ()
+    store: StoreSettings = StoreSettings()
+    keys_directory: str = "/etc/oauth2/keys"
+    clients_file: str = DEFAULT_CLIENTS
+    certificate: str = "/etc/oauth2/certs/server.pem"
+    certificate_key: str = "/etc/oauth2/certs/server.key"
+    log_file: str = "/var/log/oauth_server.log"
+
+    @property
+    def lifetime(self) -> timedelta:
+        return timedelta(seconds=self.access_token_lifetime)
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        return tuple(ipaddress.ip_network(text) for text in self.trusted_proxies)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML without the silent choice between two equal keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value} is given twice", problem_mark=key.start_mark
+                )
+            if isinstance(key.value, str):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def load(path: Path) -> Settings:
+    """Raises OperatorError with every problem of the file."""
+    document = _parse(path, schema.read_text(path))
+    problems = schema.Problems(path)
+    settings = schema.convert(Settings, document, "", problems.report)
+    if settings is not None:
+        _check(settings, problems.report)
+    problems.raise_any()
+    assert settings is not None  # noqa: S101 - raise_any has raised otherwise
+    return settings
+
+
+def _parse(path: Path, text: str) -> object:
+    try:
+        return yaml.load(text, _UniqueKeyLoader)  # noqa: S506 - derived from SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise OperatorError(f"{path}: {where}{error.problem or 'is not YAML'}") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise OperatorError(f"{path}: is not YAML") from None
+
+
+def _check(settings: Settings, report: schema.Report) -> None:
+    """The rules beyond types."""
+    if not issuer_rules.is_valid(settings.issuer):
+        report("issuer", "must be https:// and a name or an address in lower case, nothing more")
+    for index, network in enumerate(settings.trusted_proxies):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            report(f"trusted_proxies[{index}]", "must be an address or a network like 10.0.0.0/8")
+    for name in ("keys_directory", "clients_file", "certificate", "certificate_key", "log_file"):
+        if not _is_absolute(getattr(settings, name)):
+            report(name, "must be an absolute path")
+    _check_store(settings.store, report)
+
+
+def _check_store(store: StoreSettings, report: schema.Report) -> None:
+    if store.url == MEMORY:
+        for name in ("username", "password_file"):
+            if getattr(store, name) is not None:
+                report(f"store.{name}", "has no meaning for the memory store")
+        return
+    if not store.url.startswith("unix:///") or any(c in store.url for c in "?#\0"):
+        report("store.url", "must be memory: or unix:// and the absolute path of Redis's socket")
+    if (store.username is None) is not (store.password_file is None):
+        report("store", "username and password_file belong together")
+    if store.password_file is not None and not _is_absolute(store.password_file):
+        report("store.password_file", "must be an absolute path")
+
+
+def _is_absolute(path: str) -> bool:
+    return path.startswith("/") and path.isprintable()

@@ -1,0 +1,1 @@
+"""State that is shared between servers or survives a restart."""

@@ -1,0 +1,54 @@
+"""What systemd hands over and wants to hear: sd_listen_fds(3), sd_notify(3)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+
+from oauth_server.errors import OperatorError
+
+_FIRST = 3
+
+
+def listening_sockets() -> Sequence[socket.socket]:
+    """The sockets that were passed to this process, once; none if it was not activated.
+
+    Raises OperatorError.
+    """
+    pid = os.environ.pop("LISTEN_PID", "")
+    count = os.environ.pop("LISTEN_FDS", "")
+    os.environ.pop("LISTEN_FDNAMES", None)
+    # Another pid: they were meant for a parent of this process.
+    if pid != str(os.getpid()) or not count.isdecimal():
+        return []
+    return [_adopt(descriptor) for descriptor in range(_FIRST, _FIRST + int(count))]
+
+
+def _adopt(descriptor: int) -> socket.socket:
+    try:
+        adopted = socket.socket(fileno=descriptor)
+    except OSError as error:
+        raise OperatorError(
+            f"file descriptor {descriptor}, which LISTEN_FDS counts: {error.strerror}"
+        ) from None
+    if not adopted.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise OperatorError(
+            f"file descriptor {descriptor}, which LISTEN_FDS counts: does not listen"
+        )
+    adopted.set_inheritable(False)
+    adopted.setblocking(False)
+    return adopted
+
+
+def notify(state: str) -> None:
+    """Tell systemd, if it wants to know."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        try:
+            channel.connect("\0" + address[1:] if address[0] == "@" else address)
+            channel.sendall(state.encode())
+        except OSError:
+            return  # nobody listens, and the server is none the worse for it
