@@ -27,7 +27,7 @@ def redis(data: RedisData, platform: Platform) -> None:
         path="/etc/redis",
         user="root",
         group="redis",
-        mode="750",
+        mode="2750",  # the setgid bit is the distributions'; chmod would not take it away
     )
     users = credentials(
         name="Make the server's password and its ACL [STATE-03]",

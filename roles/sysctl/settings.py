@@ -58,8 +58,8 @@ _INVENTORY = "the inventory asks for it"
 def chosen(overrides: Mapping[str, int]) -> list[Setting]:
     """Ours, with the inventory's values in their place or beside them.
 
-    What has a `*` comes first: `sysctl -p` goes from top to bottom, and a key that is named wins
-    over one that is matched.
+    What has a `*` comes first, because a key that is named wins over one that is matched
+    (sysctl.d(5)).
     """
     return sorted(_merged(overrides), key=lambda setting: "*" not in setting.key)
 

@@ -27,7 +27,7 @@ def sysctl(data: SysctlData) -> None:
         path=_DROP_IN,
         content=render("sysctl/zz-portcullis.conf.j2", settings=present, missing=missing),
     )
-    applied(name="Apply the kernel settings [NET-07]", path=_DROP_IN, settings=present)
+    applied(name="Apply the kernel settings [NET-07]", settings=present)
 
 
 def _missing(settings: list[Setting]) -> list[Setting]:
