@@ -10,7 +10,7 @@ _DEBIAN = (
     "iproute2",
     "logrotate",
     "nftables",
-    "nginx-light",
+    "nginx",
     "openssl",  # proves on the host that a key and its certificate are one pair
     "procps",
     "python3",

@@ -24,6 +24,7 @@ def base(target: Target) -> None:
         group="oauth_group",
         system=True,
         create_home=False,
+        ensure_home=False,
         home="/nonexistent",
         shell="/usr/sbin/nologin",
         comment="OAuth2 authorization server",
