@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy import traces
-from tests.lab import host, places, record, services
+from tests.lab import host, network, places, record, services
 from tests.lab import lab as labs
 from tests.lab.fixtures import MakeLab, RunningLab, require_lab, unused_name
 from tests.lab.kinds import DEFAULT_KIND
@@ -209,6 +209,15 @@ class TestUpAgain:
         while (now := boot_id(running)) in ("", booted) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert now not in ("", booted)
+
+    def test_after_a_reboot_of_the_machine_it_stands_again(self, name: str) -> None:
+        """What is left then are files."""
+        first = labs.up(name, None)
+        services.of(name).stop(services.of(name).known())
+        network.remove(name)
+        again = RunningLab(labs.up(name, None))
+        assert again.hosts == first.hosts
+        assert again.ssh("true").returncode == 0
 
     def test_a_second_up_waits_for_the_first(self, name: str) -> None:
         with places.locked(places.runtime(name), "never"):

@@ -1,5 +1,6 @@
 """A lab as a whole: brought up, taken down, cleaned up after."""
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -158,10 +159,14 @@ def _ensure_proxy(known: LabRecord, running: Services) -> None:
     mirrors: set[str] = set()
     for path in {each.image for each in known.hosts}:
         mirrors |= sources.mirrors_of(Path(path))
-    argv = [sys.executable, "-I", str(Path(proxy.__file__).resolve())]
-    argv += ["--listen", str(subnet.gateway(known.subnet)), "--cache", str(places.PACKAGES)]
-    argv += [word for mirror in sorted(mirrors) for word in ("--mirror", mirror)]
-    for scheme, url in sources.apt_proxies().items():
-        argv += [f"--{scheme}-proxy", url]
-    log = places.runtime(known.name) / "proxy.log"
-    running.start(_PROXY, argv, log)
+    settings = places.runtime(known.name) / "proxy.json"
+    chosen = {
+        "address": str(subnet.gateway(known.subnet)),
+        "mirrors": sorted(mirrors),
+        "cache": str(places.PACKAGES),
+        "upstream": sources.apt_proxies(),
+    }
+    places.write(settings, json.dumps(chosen), mode=0o600)
+    # By its path and isolated: it needs nothing but the standard library.
+    argv = [sys.executable, "-I", str(Path(proxy.__file__).resolve()), str(settings)]
+    running.start(_PROXY, argv, places.runtime(known.name) / "proxy.log")

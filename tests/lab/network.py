@@ -25,6 +25,8 @@ def ensure(lab: str, network: IPv4Network) -> bool:
     interface = Path("/proc/sys/net")
     # A lab host that gives itself a default route gets no further than this machine.
     (interface / f"ipv4/conf/{bridge}/forwarding").write_text("0")
+    # Who asks for a host that is still booting asks again at once, and not after a second.
+    (interface / f"ipv4/neigh/{bridge}/retrans_time_ms").write_text("50")
     ipv6 = interface / f"ipv6/conf/{bridge}/disable_ipv6"
     if ipv6.exists():
         ipv6.write_text("1")

@@ -4,8 +4,8 @@ It forwards to the package mirrors named at its start and to nobody else, and ke
 change under its address: packages, and indexes named by their own hash.
 """
 
-import argparse
 import http.client
+import json
 import os
 import re
 import select
@@ -234,24 +234,14 @@ def _relay(one: socket.socket, other: socket.socket) -> None:
             peers[source].sendall(block)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="tests.lab.proxy", description=__doc__)
-    parser.add_argument("--listen", required=True, metavar="ADDRESS")
-    parser.add_argument("--mirror", action="append", default=[], metavar="HOST:PORT")
-    parser.add_argument("--cache", type=Path, required=True, metavar="DIRECTORY")
-    parser.add_argument("--http-proxy", metavar="URL")
-    parser.add_argument("--https-proxy", metavar="URL")
-    options = parser.parse_args()
-    upstream = {"http": options.http_proxy, "https": options.https_proxy}
-    cache = Cache(options.cache)
+def main(settings: Path) -> None:
+    """Serve by a file's settings: they may name a proxy with a password, which arguments show."""
+    chosen = json.loads(settings.read_text())
+    cache = Cache(Path(chosen["cache"]))
     cache.forget_unused()
-    Proxy(
-        (options.listen, PORT),
-        frozenset(options.mirror),
-        cache,
-        {scheme: url for scheme, url in upstream.items() if url},
-    ).serve_forever()
+    address = (chosen["address"], PORT)
+    Proxy(address, frozenset(chosen["mirrors"]), cache, chosen["upstream"]).serve_forever()
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))
