@@ -34,7 +34,7 @@ def test_packages_come_from_the_platforms_manager_in_one_transaction(
     host = FakeHost(platform)
     commands = [c.text for c in host.run(base, host.target).commands]
     installs = [c.split() for c in commands if manager in c and " install " in c]
-    assert packages | {"nginx" if platform.is_el else "nginx-light", "chrony"} <= set(installs[-1])
+    assert packages | {"nginx", "chrony"} <= set(installs[-1])
     assert not [c for c in commands if ("dnf" if manager == "apt-get" else "apt-get") in c]
 
 
@@ -70,3 +70,10 @@ def test_directories_belong_to_those_who_may_write_them(platform: Platform) -> N
     assert "chown root:oauth_group /etc/oauth2" in text
     assert "chmod 750 /etc/oauth2" in text
     assert "chown oauth_user:oauth_group /var/lib/oauth-server" in text
+
+
+def test_the_account_gets_no_home_of_whatever_name() -> None:
+    """A directory that the service owns is a place to leave things in."""
+    host = FakeHost(Platform.DEBIAN_12)
+    commands = [c.text for c in host.run(base, host.target).commands]
+    assert not [c for c in commands if "mkdir" in c and "/nonexistent" in c]
