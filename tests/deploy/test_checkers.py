@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,19 @@ def checkout(tmp_path: Path) -> Path:
         ),
         ("gateway/nginx.conf.j2", "/etc/nginx/nginx.conf", "nginx"),
         ("chrony/chrony.conf.j2", "/etc/chrony/chrony.conf", "chrony"),
+        ("logrotate/oauth-server.j2", "/etc/logrotate.d/oauth-server", "logrotate.timer"),
+        ("sysctl/zz-portcullis.conf.j2", "/etc/sysctl.d/zz-portcullis.conf", "systemd-sysctl"),
+        (
+            "fail2ban/jail.d/oauth-server.conf.j2",
+            "/etc/fail2ban/jail.d/oauth-server.conf",
+            "fail2ban",
+        ),
+        (
+            "fail2ban/filter.d/oauth-server.conf.j2",
+            "/etc/fail2ban/filter.d/oauth-server.conf",
+            "fail2ban",
+        ),
+        ("redis/redis.conf.j2", "/etc/redis/redis.conf", "redis-server"),
     ],
 )
 def test_a_broken_file_is_refused_on_the_host(
@@ -61,6 +75,7 @@ def test_a_broken_file_is_refused_on_the_host(
         check=False,
     )
     assert result.returncode == 1, result.stdout + result.stderr
-    assert "NoSuchDirective" in result.stdout + result.stderr
+    candidate = rf"/\.portcullis-\w+/{re.escape(Path(path).name)}"
+    assert re.search(candidate, result.stdout + result.stderr), "another file was refused"
     assert deployed.ssh(status).stdout == before
     assert "ActiveState=active" in before

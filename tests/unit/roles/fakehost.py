@@ -32,7 +32,7 @@ OS_RELEASES = {
     Platform.UBUNTU_24_04: 'ID=ubuntu\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04.2 LTS"',
     Platform.EL_9: 'ID="rocky"\nVERSION_ID="9.5"\nPRETTY_NAME="Rocky Linux 9.5 (Blue Onyx)"',
 }
-_SHADOW = {"command -v useradd": "/usr/sbin/useradd"}
+_SHADOW: dict[str | re.Pattern[str], Any] = {"command -v useradd": "/usr/sbin/useradd"}
 SYSTEM_PYTHONS = {
     Platform.DEBIAN_12: "3.11",
     Platform.UBUNTU_22_04: "3.10",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def deployed(platform: Platform, **client: Any) -> FakeHost:
 
 
 HASH = "sha256:" + "a" * 64
-INSTALLED = {
+INSTALLED: dict[str | re.Pattern[str], Any] = {
     "readlink /opt/oauth-server/current": [f"releases/{DIGEST}", DIGEST],
     "test -s /etc/oauth2/keys/private_key.pem": "yes",
 }
