@@ -1,6 +1,8 @@
 """The whole job on a lab: deploy, audit, a token, and what to try next."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,11 +20,11 @@ def tour(lab: str, kinds: list[str] | None) -> None:
     console.heading("Deploy, over SSH")
     deploy(lab)
     console.heading("Audit")
-    verdict = audit(lab)
+    result = audit(lab)
     console.heading("A token")
     token = access_token.fetch_verified(lab_json(lab))
     console.heading("Done")
-    print(summary(known, verdict, token))
+    print(summary(known, result, token))
 
 
 def deploy(lab: str) -> None:
@@ -34,7 +36,7 @@ def deploy(lab: str) -> None:
 
 
 def audit(lab: str) -> str:
-    """Audit every host of the lab and give the result's last line; what failed is shown whole."""
+    """Audit every host of the lab and give the result in one line; a failure is shown whole."""
     argv = [*WITH_US, sys.executable, "-m", "pytest", "-q", "tests/audit", *audit_options(lab)]
     done = subprocess.run(
         argv,
@@ -47,14 +49,28 @@ def audit(lab: str) -> str:
     if done.returncode != 0:
         sys.stderr.write(done.stdout + done.stderr)
         raise LabError("the audit found what is not as it should be, or could not run: see above")
-    return done.stdout.strip().splitlines()[-1].strip("= ")
+    return verdict(done.stdout)
+
+
+def verdict(report: str) -> str:
+    """Give what pytest's report of an audit says of each host, and of all checks, in one line."""
+    by_host = re.findall(r"controls of (\S+) =*\n(\d+ of \d+ controls met)$", report, re.MULTILINE)
+    checks = report.strip().splitlines()[-1].strip("= ")
+    return "; ".join([*(f"{host}: {met}" for host, met in by_host), checks])
 
 
 def audit_options(lab: str) -> list[str]:
     known = labs.standing(lab)
     directory = places.described(places.CHECKOUT, lab)
     hosts = ",".join(host.name for host in known.hosts)
-    return [f"--hosts={hosts}", f"--ssh-config={directory / 'ssh_config'}", "--sudo"]
+    described = json.loads((directory / "lab.json").read_text())
+    return [
+        f"--hosts={hosts}",
+        f"--ssh-config={described['ssh_config']}",
+        "--sudo",
+        f"--ca-file={described['ca_file']}",
+        f"--probe-client={described['confidential_client']['client_id']}",
+    ]
 
 
 def lab_json(lab: str) -> Path:
@@ -71,7 +87,7 @@ def token_report(token: access_token.VerifiedToken) -> list[str]:
     return [f"  {key:<{width}}  {value}" for key, value in named.items()]
 
 
-def summary(known: LabRecord, verdict: str, token: access_token.VerifiedToken) -> str:
+def summary(known: LabRecord, result: str, token: access_token.VerifiedToken) -> str:
     """Say what stands where, what was proved, and what to try next."""
     directory = places.described(places.CHECKOUT, known.name).relative_to(places.CHECKOUT)
     lines = ["Hosts (user deploy, passwordless sudo):"]
@@ -83,7 +99,7 @@ def summary(known: LabRecord, verdict: str, token: access_token.VerifiedToken) -
         f"  {directory}/lab.json    hosts, issuer, clients and user, for programs",
         f"  {directory}/ssh_config  for ssh -F; the key and the known host keys lie beside it",
         f"  {directory}/ca/ca.pem   the CA that the hosts' certificates come from",
-        f"Audit: {verdict}",
+        f"Audit: {result}",
         f"Token from {token.claims['iss']}, verified with the host's public key:",
         *token_report(token),
         "Try next:",
@@ -110,4 +126,11 @@ def _make(known: LabRecord, target: str) -> str:
 
 
 def _environment(lab: str) -> dict[str, str]:
-    return {**os.environ, "PORTCULLIS_LAB_JSON": str(lab_json(lab))}
+    """Name the lab to the inventory, and to the audit the secret that no argument may show."""
+    described = lab_json(lab)
+    secret = json.loads(described.read_text())["confidential_client"]["client_secret"]
+    return {
+        **os.environ,
+        "PORTCULLIS_LAB_JSON": str(described),
+        "PROBE_CLIENT_SECRET": secret,
+    }
