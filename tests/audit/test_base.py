@@ -1,0 +1,104 @@
+"""BASE: the account, the directories and the packages that the rest stands on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.audit.subject import Answer, Subject, states_of
+from tests.audit.verdict import must_equal, must_hold
+
+_DIRECTORIES = {
+    "/etc/oauth2": "root:oauth_group 0750 directory",
+    "/opt/oauth-server": "root:root 0755 directory",
+    "/opt/oauth-server/releases": "root:root 0755 directory",
+    "/usr/local/bin/oauth-server": "root:root 0755 regular file",
+    "/var/lib/oauth-server": "oauth_user:oauth_group 0750 directory",
+}
+# Whoever may write to one of these may put another directory in the place of ours.
+_PARENTS = (
+    *("/", "/etc", "/opt", "/usr", "/usr/local", "/usr/local/bin", "/var", "/var/lib"),
+    *("/etc/systemd", "/etc/systemd/system"),
+)
+_PACKAGES = {
+    False: ("chrony", "fail2ban", "logrotate", "nginx", "redis-server"),
+    True: ("chrony", "fail2ban-server", "logrotate", "nginx", "redis"),
+}
+
+QUESTIONS = {
+    "account": "getent passwd oauth_user; getent group oauth_group; id -Gn oauth_user",
+    "password": "getent shadow oauth_user | cut -d: -f2 | cut -c1; test $(id -u) = 0 || "
+    "{ echo permission denied; exit 1; }",
+    "directories": states_of(*_DIRECTORIES),
+    "parents": states_of(*_PARENTS),
+    "installed": "{ dpkg-query -W -f '${Package} ${db:Status-Status}\\n' || "
+    "rpm -qa --qf '%{NAME} installed\\n'; } 2>/dev/null",
+}
+
+
+@pytest.mark.control("BASE-01")
+def test_the_service_account_can_not_be_logged_in_to(answers: dict[str, Answer]) -> None:
+    """Nobody gets a shell as the account that signs tokens."""
+    user, group, groups = answers["account"].lines
+    name, _, uid, gid, _, home, shell = user.split(":")
+    must_equal(
+        "the account oauth_user must be without shell and home",
+        seen={"name": name, "home": home, "shell": shell.rpartition("/")[2]},
+        expected={"name": "oauth_user", "home": "/nonexistent", "shell": "nologin"},
+    )
+    must_hold("it must be a system account", int(uid) < 1000, expected="below 1000", seen=uid)
+    must_equal("its group must be oauth_group", seen=gid, expected=group.split(":")[2])
+    must_equal("it must be in no other group", seen=groups, expected="oauth_group")
+
+
+@pytest.mark.control("BASE-01")
+def test_the_service_account_has_no_password(answers: dict[str, Answer]) -> None:
+    """No password, guessed or leaked, opens the account."""
+    must_hold(
+        "the account's password must be locked",
+        answers["password"].output.strip() in ("!", "*"),
+        expected="! or *",
+        seen=answers["password"].output.strip() or "nothing",
+    )
+
+
+@pytest.mark.control("BASE-02")
+def test_program_and_settings_are_roots(answers: dict[str, Answer]) -> None:
+    """The server can read its program and its rules, and change neither."""
+    must_equal(
+        "owner, group and mode must be as laid down",
+        seen=answers["directories"].states,
+        expected=_DIRECTORIES,
+    )
+
+
+@pytest.mark.control("BASE-02")
+def test_nobody_can_replace_a_parent_directory(answers: dict[str, Answer]) -> None:
+    """A file is only as safe as each directory that leads to it."""
+    open_to_others = {
+        path: state
+        for path, state in answers["parents"].states.items()
+        if not state.startswith("root:") or int(state.split()[1], 8) & 0o022
+    }
+    # Debian's staff group owns parts of /usr/local, and is empty unless somebody fills it.
+    open_to_others = {
+        path: state
+        for path, state in open_to_others.items()
+        if not (path.startswith("/usr/local") and state.startswith("root:staff 2775"))
+    }
+    must_equal(
+        "each directory above ours must be root's and writable by root alone",
+        seen=open_to_others,
+        expected={},
+    )
+
+
+@pytest.mark.control("BASE-03")
+def test_packages_are_installed(answers: dict[str, Answer], subject: Subject) -> None:
+    """What gets security updates is what runs."""
+    installed = dict(line.split(" ", 1) for line in answers["installed"].lines)
+    wanted = _PACKAGES[subject.is_el]
+    must_equal(
+        "these packages must be installed",
+        seen={name: installed.get(name, "missing") for name in wanted},
+        expected=dict.fromkeys(wanted, "installed"),
+    )

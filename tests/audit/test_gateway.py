@@ -1,0 +1,74 @@
+"""GW: nginx in front of the server."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.audit.subject import Answer, Subject, units_of
+from tests.audit.verdict import must_equal, must_hold
+
+_BACKEND = "http://unix:/run/oauth-server/http.sock"
+
+QUESTIONS = {
+    # Everything that nginx would read at its next start, after it has checked it.
+    "config": "nginx -T 2>&1",
+    "unit": units_of("nginx.service"),
+    "workers": "ps -o user:32= --ppid $(systemctl show -P MainPID nginx.service) | sort -u",
+}
+
+
+def _directives(answers: dict[str, Answer], name: str) -> list[str]:
+    """The values of each directive of that name, wherever it stands."""
+    config = "\n".join(line for line in answers["config"].lines if line.lstrip()[:1] != "#")
+    return re.findall(rf"^\s*{re.escape(name)}\s+([^;]+);", config, re.MULTILINE)
+
+
+@pytest.mark.control("GW-01")
+def test_the_gateway_leads_to_the_servers_socket_and_nowhere_else(
+    answers: dict[str, Answer],
+) -> None:
+    """What stands in front of the issuer leads to this host's own server."""
+    elsewhere = [to for to in _directives(answers, "proxy_pass") if not to.startswith(_BACKEND)]
+    must_equal("proxy_pass to anything but the server's socket", seen=elsewhere, expected=[])
+    must_hold(
+        "the gateway must lead to the server",
+        _directives(answers, "proxy_pass"),
+        expected=f"proxy_pass {_BACKEND}…",
+        seen="no proxy_pass",
+    )
+
+
+@pytest.mark.control("GW-01")
+def test_the_gateway_tells_the_clients_true_address(answers: dict[str, Answer]) -> None:
+    """What the client claims of itself is overwritten, not added to."""
+    forwarded = [
+        value.split(None, 1)[1]
+        for value in _directives(answers, "proxy_set_header")
+        if value.lower().startswith("x-forwarded-for")
+    ]
+    must_equal("X-Forwarded-For must be", seen=forwarded, expected=["$remote_addr"])
+
+
+@pytest.mark.control("GW-02")
+def test_nginx_is_enabled_and_runs(answers: dict[str, Answer]) -> None:
+    """Today and after a reboot."""
+    unit = answers["unit"].units["nginx.service"]
+    must_equal(
+        "nginx must be enabled and active",
+        seen={"enabled": unit["UnitFileState"], "active": unit["ActiveState"]},
+        expected={"enabled": "enabled", "active": "active"},
+    )
+
+
+@pytest.mark.control("GW-02")
+def test_nginxs_workers_have_their_own_account(
+    answers: dict[str, Answer], subject: Subject
+) -> None:
+    """They parse what strangers send."""
+    must_equal(
+        "nginx's workers must run as",
+        seen=answers["workers"].output.split(),
+        expected=["nginx" if subject.is_el else "www-data"],
+    )
