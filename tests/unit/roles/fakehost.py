@@ -93,6 +93,8 @@ class FakeHost:
     units: dict[str, list[str]] = field(default_factory=dict)
     """What was done to each unit: "restart" or "reload", in order."""
     applied: dict[str, str] = field(default_factory=dict)
+    arguments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """With which of pyinfra's global arguments each command last ran, facts' included."""
     name: str = "@fake/host"
     diff: bool = False
     """Whether pyinfra was called with `--diff`."""
@@ -183,6 +185,7 @@ class _Connector(FakeConnector):
         **arguments: Any,
     ) -> tuple[bool, CommandOutput]:
         text = command if isinstance(command, str) else command.get_raw_value()
+        self._memory.arguments[text] = dict(arguments)
         answer = self._stat(text) or self._service(text)
         if answer is not None:
             return True, CommandOutput([OutputLine("stdout", line) for line in answer])

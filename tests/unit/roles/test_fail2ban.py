@@ -1,0 +1,149 @@
+"""The fail2ban role, and its filter over lines that the server writes and that attackers wish for.
+
+tests/deploy runs the filter in Fail2Ban itself; here its expression runs in Python's `re`, which
+is what Fail2Ban compiles it with.
+"""
+
+from __future__ import annotations
+
+import re
+from configparser import RawConfigParser
+
+import pytest
+
+from roles.fail2ban.facts import SshPeer
+from roles.fail2ban.tasks import fail2ban
+from roles.hostdata import Fail2banData
+from roles.platform import Platform
+from tests.unit.roles.fakehost import FakeHost
+
+FILTER = "/etc/fail2ban/filter.d/oauth-server.conf"
+JAIL = "/etc/fail2ban/jail.d/oauth-server.conf"
+TIME = "2026-11-23T03:41:36.123Z"
+
+
+def deployed(
+    platform: Platform = Platform.DEBIAN_12, connection: str = "", **data: object
+) -> FakeHost:
+    fake = FakeHost(platform, responses={"SSH_CONNECTION": connection})
+    fake.run(fail2ban, Fail2banData.model_validate(data))
+    return fake
+
+
+def parsed(fake: FakeHost, path: str) -> RawConfigParser:
+    parser = RawConfigParser()
+    parser.read_string(fake.files[path].content)
+    return parser
+
+
+def banned(line: str) -> str | None:
+    """The address that the line counts against; Fail2Ban takes the time off before it looks."""
+    definition = parsed(deployed(), FILTER)["Definition"]
+    assert definition["datepattern"] == r"^%%Y-%%m-%%dT%%H:%%M:%%S\.%%f%%z"
+    time = re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line)
+    if time is None:
+        return None
+    expression = definition["failregex"].replace("<ADDR>", r"(?P<address>[0-9a-f.:]+)")
+    found = re.search(expression, line[time.end() :])
+    return found["address"] if found else None
+
+
+@pytest.mark.parametrize(
+    ("line", "address"),
+    [
+        ("203.0.113.7 401 invalid_client token client_id=gateway_01 request_id=1", "203.0.113.7"),
+        ("203.0.113.7 401 invalid_client token client_id=? request_id=1", "203.0.113.7"),
+        ("2001:db8::7 401 login_failed authorize username=ada", "2001:db8::7"),
+        ("203.0.113.7 400 invalid_grant token client_id=a", "203.0.113.7"),
+        ("203.0.113.7 401 invalid_client token", "203.0.113.7"),
+    ],
+)
+def test_who_guesses_is_counted(line: str, address: str) -> None:
+    assert banned(f"{TIME} {line}") == address
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{TIME} 203.0.113.7 200 - token client_id=a request_id=1",
+        f"{TIME} 203.0.113.7 401 token_expired validate request_id=1",
+        f"{TIME} 203.0.113.7 401 signature_invalid validate request_id=1",
+        f"{TIME} 203.0.113.7 403 invalid_scope token client_id=a request_id=1",
+        f"{TIME} 203.0.113.7 400 invalid_client token client_id=a",
+        f"{TIME} 203.0.113.7 400 invalid_request token client_id=a",
+        f"{TIME} - 401 invalid_client token client_id=a",
+        f"{TIME} 203.0.113.7 401 invalid_client_or_not token",
+    ],
+)
+def test_what_is_no_guess_is_not_counted(line: str) -> None:
+    """A token that has expired is a 401 as well; after a wrong key push everybody has one."""
+    assert banned(line) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{TIME} 203.0.113.7 200 - token client_id={TIME} 198.51.100.1 401 invalid_client token",
+        f"{TIME} 203.0.113.7 200 - token a=%0A{TIME}%20198.51.100.1%20401%20invalid_client%20token",
+        f"{TIME} 198.51.100.1 203.0.113.7 401 invalid_client token",
+        f"{TIME} 203.0.113.7,198.51.100.1 401 invalid_client token",
+        f"x {TIME} 198.51.100.1 401 invalid_client token",
+        f"{TIME} example.org 401 invalid_client token",
+        f"{TIME} 198.51.100.1 401 invalid_client token client_id=a b",
+    ],
+)
+def test_no_line_that_the_server_would_not_write_counts_against_anybody(line: str) -> None:
+    assert banned(line) is None
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_sshd_is_watched_in_the_journal_and_the_server_in_its_log(platform: Platform) -> None:
+    """A jail whose log is missing stops the whole daemon, and auth.log is not everywhere."""
+    jail = parsed(deployed(platform, max_retry=3, find_time=60, ban_time=90), JAIL)
+    assert jail["sshd"]["backend"] == "systemd"
+    assert dict(jail["oauth-server"]) == {
+        "enabled": "true",
+        "filter": "oauth-server",
+        "backend": "polling",
+        "logpath": "/var/log/oauth_server.log",
+        "port": "443,8443",
+        "banaction": "nftables-multiport",
+        "ignoreip": "127.0.0.0/8 ::1",
+        "maxretry": "3",
+        "findtime": "60",
+        "bantime": "90",
+    }
+    assert jail["sshd"]["banaction"] == "nftables-multiport"
+
+
+@pytest.mark.parametrize(
+    ("connection", "controller"),
+    [
+        ("192.0.2.10 50000 192.0.2.1 22", ["192.0.2.10"]),
+        ("2001:db8::10 50000 2001:db8::1 22", ["2001:db8::10"]),
+        ("fe80::1%eth0 50000 fe80::2%eth0 22", ["fe80::1"]),
+        ("", []),
+    ],
+)
+def test_the_machine_that_deploys_is_never_banned(connection: str, controller: list[str]) -> None:
+    jails = parsed(deployed(connection=connection, ignore=["198.51.100.0/24"]), JAIL)
+    for jail in ("sshd", "oauth-server"):
+        ignored = jails[jail]["ignoreip"].split()
+        assert ignored == ["127.0.0.0/8", "::1", "198.51.100.0/24", *controller]
+
+
+def test_where_the_deploy_comes_from_is_asked_without_sudo() -> None:
+    """sudo takes SSH_CONNECTION away."""
+    fake = FakeHost(Platform.DEBIAN_12, responses={"SSH_CONNECTION": "192.0.2.10 1 192.0.2.1 22"})
+    fake.run(fail2ban, Fail2banData(), data={"_sudo": True})
+    assert not fake.arguments[SshPeer().command()]["_sudo"]
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_bans_outlive_a_change(platform: Platform) -> None:
+    """A reload keeps them; a restart lifts them until the database is read."""
+    fake = deployed(platform)
+    fake.run(fail2ban, Fail2banData(max_retry=4))
+    assert fake.units == {"fail2ban.service": ["restart", "reload"]}
+    second = fake.run(fail2ban, Fail2banData(max_retry=4))
+    assert (second.predicted, second.commands) == ([], [])
