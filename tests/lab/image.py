@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from tests.lab import console, places, sources
+from tests.lab import console, places, record, sources
 from tests.lab.kinds import Kind
 from tests.lab.machine import WITH_US, LabError
 
@@ -38,12 +38,22 @@ def ensure(kind: Kind) -> Path:
         if newest is not None and _age(newest) < _FRESH:
             return newest
         try:
-            return _build(kind, lines, name)
+            built = _build(kind, lines, name)
         except LabError as error:
             if newest is None:
                 raise
             console.note(f"keeping the image of {_age(newest).days} days ago: {error}")
             return newest
+        _forget_old()
+        return built
+
+
+def _forget_old() -> None:
+    """Remove images that are no longer fresh, unless a lab stands on them."""
+    used = {host.image for known in record.all_labs() for host in known.hosts}
+    for image in places.IMAGES.glob("[!.]*"):
+        if str(image) not in used and _age(image) >= _FRESH:
+            places.remove_tree(image)
 
 
 def _age(image: Path) -> timedelta:
@@ -99,8 +109,9 @@ def _relay(build: "subprocess.Popen[str]") -> deque[str]:
     said: deque[str] = deque(maxlen=20)
     for line in build.stderr or ():
         said.append(line.strip())
-        if line.startswith("I: "):
-            console.note(line.removeprefix("I: ").strip())
+        step = line.removeprefix("I: ").strip()
+        if step != line.strip() and not step.startswith("running --customize-hook"):
+            console.note(step)
     return said
 
 
