@@ -10,7 +10,7 @@ from roles.gateway.tasks import gateway
 from roles.platform import Platform
 from tests.unit.roles.fakehost import FakeHost
 
-IPV6: dict[str | re.Pattern[str], str] = {"/proc/net/if_inet6": "yes"}
+IPV6 = {"/proc/net/if_inet6": "yes"}
 ENDPOINTS = {
     "/token",
     "/.well-known/oauth-authorization-server",

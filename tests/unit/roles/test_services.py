@@ -1,0 +1,98 @@
+"""roles.services: units that run with what was configured, whatever became of a run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from pyinfra.api.exceptions import PyinfraError
+
+from roles.files import managed_file
+from roles.platform import Platform
+from roles.services import ServiceState, drop_in_check, running
+from tests.unit.roles.fakehost import FakeHost, Run
+
+PATH = "/etc/app.conf"
+UNIT = "app.service"
+
+
+@pytest.fixture
+def fake() -> FakeHost:
+    return FakeHost(Platform.DEBIAN_12)
+
+
+def deploy(fake: FakeHost, content: str = "a\n", *, reloads: bool = False) -> Run:
+    def role() -> None:
+        config = managed_file(name="Write", path=PATH, content=content)
+        running(name="Run", service=UNIT, feeds=[PATH], after=(config,), reloads=reloads)
+
+    return fake.run(role)
+
+
+def test_a_second_run_does_nothing(fake: FakeHost) -> None:
+    assert deploy(fake).changed == ["Write", "Run"]
+    second = deploy(fake)
+    assert (second.predicted, second.commands) == ([], [])
+    assert fake.units == {UNIT: ["restart"]}
+
+
+@pytest.mark.parametrize(("reloads", "verb"), [(False, "restart"), (True, "reload")])
+def test_what_feeds_a_unit_restarts_or_reloads_it_when_it_changed(
+    fake: FakeHost, reloads: bool, verb: str
+) -> None:
+    deploy(fake, reloads=reloads)
+    changed = deploy(fake, "b\n", reloads=reloads)
+    assert changed.predicted == changed.changed == ["Write", "Run"]
+    assert fake.units == {UNIT: ["restart", verb]}
+
+
+def test_a_run_killed_before_the_restart_is_finished_by_the_next(fake: FakeHost) -> None:
+    """The file is new by then and changes no more; the stamp still has the old one."""
+    deploy(fake)
+    fake.run(lambda: managed_file(name="Write", path=PATH, content="b\n"))
+    finished = deploy(fake, "b\n")
+    assert finished.predicted == finished.changed == ["Run"]
+    assert fake.units == {UNIT: ["restart", "restart"]}
+
+
+@pytest.mark.parametrize(
+    ("enabled", "active", "reload"),
+    [("disabled", "active", "no"), ("enabled", "failed", "no"), ("enabled", "active", "yes")],
+)
+def test_a_unit_that_somebody_stopped_or_changed_is_put_right(
+    enabled: str, active: str, reload: str
+) -> None:
+    def changed(*state: str) -> list[str]:
+        responses = {f"systemctl is-enabled {UNIT}": [*state, "digest", "digest"]}
+        fake = FakeHost(Platform.DEBIAN_12, responses=responses)
+        return fake.run(lambda: running(name="Run", service=UNIT, feeds=[PATH])).changed
+
+    assert changed("enabled", "active", "no") == []
+    assert changed(enabled, active, reload) == ["Run"]
+
+
+def test_a_unit_that_does_not_start_fails_the_run() -> None:
+    fake = FakeHost(Platform.DEBIAN_12, responses={"systemctl restart": {"success": False}})
+    with pytest.raises(PyinfraError):
+        deploy(fake)
+    assert fake.units == {}
+
+
+def test_a_unit_without_files_has_a_digest_too() -> None:
+    """sha256sum without arguments reads standard input, which may never end."""
+    text = ServiceState().command(UNIT, []).get_raw_value()
+    digest = next(part for part in text.split(";") if "sha256sum" in part)
+    endless, held_open = os.pipe()
+    try:
+        subprocess.run(["sh", "-c", digest], stdin=endless, timeout=5, check=True)
+    finally:
+        os.close(endless)
+        os.close(held_open)
+
+
+def test_a_drop_in_is_verified_beside_its_unit() -> None:
+    """systemd ignores a line that it does not know, and says so only there."""
+    check = drop_in_check(UNIT)
+    assert 'cp "$candidate" "$stage/units/app.service.d/"' in check
+    assert 'systemd-analyze verify --man=no "$stage/units/app.service"' in check
