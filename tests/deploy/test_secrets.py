@@ -49,15 +49,18 @@ def run_with_everything_shown(
     inventory = tmp_path_factory.mktemp("inventory") / "inventory.py"
     inventory.write_text(_INVENTORY.format(root=str(running.ROOT)))
     deployed.ssh(_FORGET)
+    said = ""
     with _watched(deployed) as seen:
-        result = running.pyinfra(
-            deployed,
-            *("-y", "-vvv", "--diff", "--debug", "--debug-all"),
-            inventory=str(inventory),
-            PROBE_SECRET=_CLIENT_SECRET,
-        )
-    assert result.returncode == 0, result.stdout + result.stderr
-    yield result.stdout + result.stderr, seen[0]
+        for last in ("--dry", "--debug-operations", "--debug-facts", "-y"):
+            result = running.pyinfra(
+                deployed,
+                *("-vvv", "--diff", "--debug", "--debug-all", last),
+                inventory=str(inventory),
+                PROBE_SECRET=_CLIENT_SECRET,
+            )
+            said += result.stdout + result.stderr
+            assert result.returncode == 0, said
+    yield said, seen[0]
     running.deploy(deployed)
 
 
