@@ -28,14 +28,6 @@ class HostDataError(DeployError):
     """Every fault of the inventory, a line each: host, key, rule."""
 
 
-def _address(value: str) -> str:
-    try:
-        ip_address(value)
-    except ValueError:
-        raise ValueError("must be an IP address") from None
-    return value
-
-
 def _network(value: str) -> str:
     try:
         ip_network(value)
@@ -46,31 +38,40 @@ def _network(value: str) -> str:
 
 def _host(value: str) -> str:
     """A host name in lower case, or an address."""
+    if not (_is_name(value) or _is_address(value)):
+        raise ValueError("must be a host name in lower case, or an IP address")
+    return value
+
+
+def _is_name(value: str) -> bool:
+    """Whether it is a name and no address gone wrong, whose last label is a number."""
+    return bool(_HOSTNAME.fullmatch(value)) and not value.rpartition(".")[2].isdigit()
+
+
+def _is_address(value: str) -> bool:
     try:
         ip_address(value)
     except ValueError:
-        if not _HOSTNAME.fullmatch(value):
-            raise ValueError("must be a host name in lower case, or an IP address") from None
-    return value
+        return False
+    return True
 
 
 def _issuer(value: str) -> str:
     """RFC 8414 §2, and this project's ports: https, a host, and nothing else."""
-    prefix, _, name = value.partition("https://")
-    if prefix or not name:
-        raise ValueError("must be https://<name>")
-    try:
-        _host(name)
-    except ValueError:
+    name = value.removeprefix("https://")
+    # Without brackets an IPv6 address makes no URL, and with them no server_name.
+    if name == value or not (_is_name(name) or (_is_address(name) and ":" not in name)):
         raise ValueError(
             "must be https://<name> with a lower-case name or an IPv4 address, and no port, path "
             "or trailing slash"
-        ) from None
+        )
     return value
 
 
 def _redirect_uri(value: str) -> str:
     """RFC 6749 §3.1.2, RFC 8252 §7; the server checks it once more and further."""
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise ValueError("must be printable ASCII without spaces (RFC 3986 §2)")
     parts = urlsplit(value)
     if "#" in value:
         raise ValueError("must have no fragment (RFC 6749 §3.1.2)")
@@ -242,17 +243,17 @@ def _lines(host: str, error: ValidationError) -> Iterator[str]:
         location = fault["loc"]
         if any(other["loc"][: len(location)] == location != other["loc"] for other in faults):
             continue  # what lies beneath is the reason, and has its own line
-        path = _path(location) or "data"
+        path = _path(location)
         match fault["type"]:
             case "extra_forbidden":
                 rule = f"unknown key{_suggestion(location)}"
             case "missing":
                 rule = "is missing"
-            case "union_tag_not_found":
-                rule = "is missing its mode: local_ca or files"
+            case "union_tag_not_found" | "union_tag_invalid":
+                rule = "its mode must be local_ca or files"
             case _:
                 rule = fault["msg"].removeprefix("Value error, ")
-        yield f"{host}: {path}: {rule}"
+        yield f"{host}: {path}: {rule}" if path else f"{host}: {rule}"
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -144,12 +144,14 @@ class FakeHost:
             "--",
             *OS_RELEASES[self.platform].splitlines(),
         ]
-        responses = {
-            **self.responses,
-            "uname -m; for python in": system,
-            "uname -s": "Linux",
-            **_SHADOW,
-        }
+        # The first match counts, so a test's own answers stand first.
+        responses = dict(self.responses)
+        for matcher, answer in (
+            ("uname -m; for python in", system),
+            ("uname -s", "Linux"),
+            *_SHADOW.items(),
+        ):
+            responses.setdefault(matcher, answer)
         return {"fake_delay": 0, "fake_delay_jitter": 0, "fake_responses": responses, **data}
 
 

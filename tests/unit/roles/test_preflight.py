@@ -1,0 +1,59 @@
+"""roles.preflight: what is refused before any host is changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pyinfra import host, inventory
+from pyinfra.api.exceptions import PyinfraError
+
+from roles.hostdata import HostData, HostDataError
+from roles.platform import Platform, Target, UnsupportedPlatformError
+from roles.preflight import preflight
+from tests.unit.roles.fakehost import FakeHost
+from tests.unit.roles.test_hostdata import VALID
+
+SYSTEM = "uname -m; for python in"
+
+
+def checked(fake: FakeHost, data: dict[str, Any]) -> tuple[HostData, Target]:
+    found = []
+    run = fake.run(lambda: found.append(preflight(inventory, host)), data=data)
+    assert run.commands == []
+    return found[0]
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_a_sound_inventory_gives_its_data_and_what_the_host_is(platform: Platform) -> None:
+    data, target = checked(FakeHost(platform), VALID)
+    assert data.oauth_server.issuer == "https://auth.example.org"
+    assert (target.platform, target.architecture) == (platform, "x86_64")
+
+
+def test_a_faulty_inventory_is_refused_with_every_fault_in_a_line() -> None:
+    with pytest.raises(HostDataError) as refused:
+        checked(FakeHost(Platform.DEBIAN_12), {**VALID, "redsi": {}, "logrotate": {"keep": 0}})
+    assert str(refused.value).splitlines() == [
+        "the inventory is refused:",
+        "@fake/host: logrotate.keep: Input should be greater than or equal to 1",
+        "@fake/host: redsi: unknown key; did you mean redis?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("identifier", "version"), [("rocky", "8.10"), ("debian", "11"), ("alpine", "3.20")]
+)
+def test_an_unsupported_system_is_refused_by_host_and_name(identifier: str, version: str) -> None:
+    system = ["x86_64", "--", f"ID={identifier}", f"VERSION_ID={version}", "PRETTY_NAME=Old One"]
+    with pytest.raises(
+        UnsupportedPlatformError, match=r"^@fake/host: Old One is not supported; supported are: De"
+    ):
+        checked(FakeHost(Platform.DEBIAN_12, responses={SYSTEM: system}), VALID)
+
+
+def test_a_host_that_does_not_say_what_it_is_is_refused() -> None:
+    """Without /etc/os-release the command fails."""
+    fake = FakeHost(Platform.DEBIAN_12, responses={SYSTEM: {"success": False}})
+    with pytest.raises(PyinfraError):
+        checked(fake, VALID)
