@@ -164,6 +164,8 @@ class TestTwoLabs:
         other.ssh(f"sudo ip route add default via {record_of(other).subnet[1]}")
         assert lab.ssh(f"{ping} {other.hosts[0].address}").returncode != 0
         lab.ssh("sudo ip route del default")
+        shown = {line.split()[0] for line in traces.of(other.name)}
+        assert shown == {"process", "network", "group", "file"}  # and no mount, even now
         labs.down(other.name)
         assert traces.of(other.name) == []
         assert lab.ssh("true").returncode == 0
@@ -250,6 +252,16 @@ class TestDown:
         time.sleep(after)
         begun.send_signal(signal.SIGKILL)
         begun.wait()
+        assert command("down", "--name", name).returncode == 0
+        assert traces.of(name) == []
+
+    def test_a_down_that_was_killed_is_finished_by_the_next(self, name: str) -> None:
+        labs.up(name, [DEFAULT_KIND, DEFAULT_KIND])
+        for after in (0.3, 0.4):
+            begun = subprocess.Popen([*COMMAND, "down", "--name", name], stderr=subprocess.DEVNULL)
+            time.sleep(after)
+            begun.send_signal(signal.SIGKILL)
+            begun.wait()
         assert command("down", "--name", name).returncode == 0
         assert traces.of(name) == []
 

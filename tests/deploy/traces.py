@@ -8,7 +8,7 @@ from tests.lab.machine import run
 
 def of(lab: str) -> list[str]:
     """List a lab's processes, mounts, interfaces, routes, nftables rules, control groups, files."""
-    words = (naming.unit_prefix(lab), naming.bridge(lab), f"vb-{lab}-", f"/{lab}/", f"{lab}-1")
+    words = (naming.unit_prefix(lab), naming.bridge(lab), f"vb-{lab}-", f"/{lab}/", f"/{lab}-")
     found = [*_processes(), *_mounts(), *_network(), *_groups(), *_files()]
     return [line for line in found if any(word in line for word in words)]
 
@@ -47,11 +47,9 @@ def _groups() -> list[str]:
 
 
 def _files() -> list[str]:
-    roots = [places.RUNTIME, places.CHECKOUT / ".lab", Path("/run"), Path("/etc/systemd")]
-    roots += [Path("/var/lib/machines"), Path("/var/log"), Path("/tmp"), Path("/var/tmp")]
-    return [
-        f"file {path}/"
-        for root in roots
-        for path in root.glob("**/*")
-        if not path.is_relative_to("/tmp") or path.parent == Path("/tmp")
-    ]
+    deep = [Path("/run"), Path("/etc/systemd"), Path("/etc/network")]
+    shallow = ["/var/lib", "/var/lib/machines", "/var/log", "/tmp", "/var/tmp", "/etc"]
+    shallow += [str(places.RUNTIME), str(places.CHECKOUT / ".lab")]
+    paths = [path for root in deep for path in root.rglob("*")]
+    paths += [path for root in shallow for path in Path(root).glob("*")]
+    return [f"file {path}/" for path in paths]

@@ -64,7 +64,7 @@ def down(lab: str) -> bool:
         return False
     with _held(lab):
         known = _owned(lab, gone_is_ours=True)
-        running.stop(running.known())
+        running.kill(running.known())
         network.remove(lab)
         if known is not None:
             for each in known.hosts:

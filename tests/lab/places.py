@@ -91,11 +91,13 @@ def mounts_below(directory: Path) -> list[str]:
 
 
 def write(path: Path, text: str, mode: int) -> None:
-    """Replace a file whole, with its mode from the first byte on."""
+    """Replace a file whole, a power cut included, with its mode from the first byte on."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
+        file.flush()
         os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
     fresh.rename(path)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.lab import naming
-from tests.lab.machine import LabError, run
+from tests.lab.machine import LabError, attempt, run
 
 # systemd-nspawn's way to say that its host wants to be booted again (its EXIT_FORCE_RESTART).
 _BOOT_AGAIN = 133
@@ -35,7 +35,10 @@ class Services(Protocol):
         """Name the services that run or have left something behind."""
 
     def stop(self, services: set[str]) -> None:
-        """End them all at once: politely, then by force, until no process and no group is left."""
+        """Power them off all at once, by force if that takes long; nothing of them is left."""
+
+    def kill(self, services: set[str]) -> None:
+        """End them at once, for hosts whose files go next; nothing of them is left."""
 
 
 def of(lab: str) -> Services:
@@ -85,8 +88,16 @@ class _Units:
 
     def stop(self, services: set[str]) -> None:
         if services:
-            units = [f"{naming.unit(self._lab, service)}.service" for service in sorted(services)]
-            run("systemctl", "stop", *units)
+            run("systemctl", "stop", *self._units(services))
+
+    def kill(self, services: set[str]) -> None:
+        if services:
+            # A unit that has no process any more is none to kill, and that is no error.
+            attempt("systemctl", "kill", "--signal=KILL", *self._units(services))
+            self.stop(services & self.known())
+
+    def _units(self, services: set[str]) -> list[str]:
+        return [f"{naming.unit(self._lab, service)}.service" for service in sorted(services)]
 
 
 class _Groups:
@@ -128,15 +139,22 @@ class _Groups:
         return {name.removeprefix(prefix) for name in found}
 
     def stop(self, services: set[str]) -> None:
+        for service in services:
+            for group in self._groups(service):
+                _signal(_leading(group), signal.SIGTERM)
+        self._end(services, kill_after=_GRACE)
+
+    def kill(self, services: set[str]) -> None:
+        self._end(services, kill_after=0)
+
+    def _end(self, services: set[str], kill_after: float) -> None:
         groups = [group for service in services for group in self._groups(service)]
-        for group in groups:
-            _signal(_leading(group), signal.SIGTERM)
-        deadline = time.monotonic() + _GRACE
+        deadline = time.monotonic() + kill_after
         while any(_processes(group) for group in groups):
             for group in groups:
                 if not _members(_leading(group)) or time.monotonic() > deadline:
                     _signal_all(group, signal.SIGKILL)
-            time.sleep(0.05)
+            time.sleep(0.02)
         for group in groups:
             _remove(group)
 
