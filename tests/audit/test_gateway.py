@@ -12,8 +12,7 @@ from tests.audit.verdict import must_equal, must_hold
 _BACKEND = "http://unix:/run/oauth-server/http.sock"
 
 QUESTIONS = {
-    # Everything that nginx would read at its next start, after it has checked it.
-    "config": "nginx -T 2>&1",
+    "config": "cat /etc/nginx/nginx.conf",
     "unit": units_of("nginx.service"),
     "workers": "ps -o user:32= --ppid $(systemctl show -P MainPID nginx.service) | sort -u",
 }
@@ -23,6 +22,12 @@ def _directives(answers: dict[str, Answer], name: str) -> list[str]:
     """The values of each directive of that name, wherever it stands."""
     config = "\n".join(line for line in answers["config"].lines if line.lstrip()[:1] != "#")
     return re.findall(rf"^\s*{re.escape(name)}\s+([^;]+);", config, re.MULTILINE)
+
+
+@pytest.mark.control("GW-01")
+def test_nginx_reads_no_other_file(answers: dict[str, Answer]) -> None:
+    """Another file might serve something else from the issuer's name."""
+    must_equal("files that nginx.conf includes", seen=_directives(answers, "include"), expected=[])
 
 
 @pytest.mark.control("GW-01")

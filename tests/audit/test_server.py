@@ -46,7 +46,8 @@ QUESTIONS = {
     "-printf '%P\\n' | grep -vx SHA256SUMS; } | sort | uniq -u",
     "bytecode": "$(sed -n 's/^exec \\([^ ]*\\) .*/\\1/p' /usr/local/bin/oauth-server) -I -S "
     f"-c {quote(_BYTECODE)} {_CURRENT}",
-    "writable": "find /opt/oauth-server ! -type l \\( ! -user root -o -perm /022 \\) -print",
+    "writable": "find /opt/oauth-server/releases -mindepth 1 ! -type l "
+    "\\( ! -user root -o -perm /022 \\) -print",
     "files": states_of("/etc/oauth2/server.yaml", "/etc/oauth2/clients.json"),
     "units": units_of(*_UNITS),
     "process": "pid=$(systemctl show -P MainPID oauth-server.service) && "
