@@ -30,7 +30,7 @@ def parse(lines: Iterable[str]) -> list[Listener]:
         if len(columns) < 5:
             continue
         address, _, port = columns[3].rpartition(":")
-        address = address.strip("[]").partition("%")[0]
+        address = address.partition("%")[0].strip("[]")
         programs = frozenset(re.findall(r'\("([^"]+)",pid=', line))
         found.append(Listener(address, int(port), programs))
     return found
