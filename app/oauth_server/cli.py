@@ -45,7 +45,9 @@ def _serve(options: argparse.Namespace) -> int:
     from oauth_server import composition, dev
 
     if options.dev:
-        server = dev.server(options.port)
+        server = dev.server(options.port if options.port is not None else 8000)
+    elif options.port is not None:
+        raise OperatorError("--port goes with --dev: systemd holds the server's sockets otherwise")
     else:
         server = composition.activated(settings.load(options.config))
     asyncio.run(server.run())
@@ -99,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--dev", action="store_true", help="on loopback, with a temporary key and client"
     )
-    serve.add_argument("--port", type=_port, default=8000, help="for --dev (8000; 0 is any)")
+    serve.add_argument("--port", type=_port, help="for --dev (8000; 0 is any)")
     _config_option(serve, settings.DEFAULT_PATH)
 
     check = _command(commands, "check", _check, "validate settings and clients")

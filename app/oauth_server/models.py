@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Annotated
 
 import msgspec
 
@@ -29,7 +30,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     client_id: str
-    grant_types: tuple[GrantType, ...]
+    grant_types: Annotated[tuple[GrantType, ...], msgspec.Meta(min_length=1)]
     scope: str
     token_endpoint_auth_method: AuthMethod = AuthMethod.CLIENT_SECRET_BASIC
     client_name: str = ""

@@ -6,9 +6,9 @@ msgspec alone stops at the first one.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
@@ -17,6 +17,9 @@ from oauth_server.errors import OperatorError
 S = TypeVar("S", bound=msgspec.Struct)
 Report = Callable[[str, str], None]
 """Takes the path of an entry in the document, and the rule that it breaks."""
+
+Rules = Mapping[str, Callable[[Any], Iterable[str]]]
+"""By field, `outer.inner` within another Struct: which rules beyond its type a value breaks."""
 
 _MAX_BYTES = 16 * 1024 * 1024
 
@@ -52,10 +55,11 @@ def read_text(path: Path) -> str:
         raise OperatorError(f"{path}: is not UTF-8 (byte {error.start})") from None
 
 
-def convert(kind: type[S], document: object, path: str, report: Report) -> S | None:
-    """The document as a Struct, or None after each of its problems was reported.
+def convert(kind: type[S], document: object, path: str, rules: Rules, report: Report) -> S | None:
+    """The document as a Struct, or None if its types are wrong; all that is wrong is reported.
 
-    Values are never repeated: a secret may stand where it should not.
+    The rules of a list apply to each of its items. Values are never repeated: a secret may stand
+    where it should not.
     """
     if not isinstance(document, Mapping):
         report(path, "must be an object")
@@ -75,7 +79,10 @@ def convert(kind: type[S], document: object, path: str, report: Report) -> S | N
                 sound = False
             continue
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            values[name] = convert(field.type, document[name], _join(path, name), report)
+            inner = {
+                rule[len(name) + 1 :]: rules[rule] for rule in rules if rule.startswith(f"{name}.")
+            }
+            values[name] = convert(field.type, document[name], _join(path, name), inner, report)
             sound &= values[name] is not None
             continue
         try:
@@ -84,7 +91,22 @@ def convert(kind: type[S], document: object, path: str, report: Report) -> S | N
             problem, _, at = str(error).partition(" - at `$")
             report(_join(path, name) + at.rstrip("`"), _rule(problem))
             sound = False
+            continue
+        _apply(rules.get(name, _no_rule), values[name], _join(path, name), report)
     return kind(**values) if sound else None
+
+
+def _no_rule(_: object) -> Iterable[str]:
+    return ()
+
+
+def _apply(rule: Callable[[Any], Iterable[str]], value: object, path: str, report: Report) -> None:
+    if isinstance(value, tuple):
+        for index, item in enumerate(value):
+            _apply(rule, item, f"{path}[{index}]", report)
+    elif value is not None:
+        for broken in rule(value):
+            report(path, broken)
 
 
 def _join(path: str, name: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -77,9 +79,9 @@ def load(path: Path) -> Settings:
     """Raises OperatorError with every problem of the file."""
     document = _parse(path, schema.read_text(path))
     problems = schema.Problems(path)
-    settings = schema.convert(Settings, document, "", problems.report)
+    settings = schema.convert(Settings, document, "", _RULES, problems.report)
     if settings is not None:
-        _check(settings, problems.report)
+        _check_store(settings.store, problems.report)
     problems.raise_any()
     assert settings is not None  # noqa: S101 - raise_any has raised otherwise
     return settings
@@ -96,34 +98,44 @@ def _parse(path: Path, text: str) -> object:
         raise OperatorError(f"{path}: is not YAML") from None
 
 
-def _check(settings: Settings, report: schema.Report) -> None:
-    """The rules beyond types."""
-    if not issuer_rules.is_valid(settings.issuer):
-        report("issuer", "must be https:// and a name or an address in lower case, nothing more")
-    for index, network in enumerate(settings.trusted_proxies):
-        try:
-            ipaddress.ip_network(network)
-        except ValueError:
-            report(f"trusted_proxies[{index}]", "must be an address or a network like 10.0.0.0/8")
-    for name in ("keys_directory", "clients_file", "certificate", "certificate_key", "log_file"):
-        if not _is_absolute(getattr(settings, name)):
-            report(name, "must be an absolute path")
-    _check_store(settings.store, report)
+def _issuer(issuer: str) -> Iterator[str]:
+    if not issuer_rules.is_valid(issuer):
+        yield "must be https:// and a name or an address in lower case, nothing more"
+
+
+def _network(text: str) -> Iterator[str]:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        yield "must be an address, or a network such as 10.0.0.0/8"
+
+
+def _absolute(path: str) -> Iterator[str]:
+    if not path.startswith("/") or not path.isprintable():
+        yield "must be an absolute path"
+
+
+def _store_url(url: str) -> Iterator[str]:
+    if url != MEMORY and (not url.startswith("unix:///") or re.search(r"[?#\0]", url)):
+        yield "must be memory: or unix:// and the absolute path of Redis's socket"
+
+
+_RULES: schema.Rules = {
+    "issuer": _issuer,
+    "trusted_proxies": _network,
+    "store.url": _store_url,
+    "store.password_file": _absolute,
+    "keys_directory": _absolute,
+    "clients_file": _absolute,
+    "certificate": _absolute,
+    "certificate_key": _absolute,
+    "log_file": _absolute,
+}
 
 
 def _check_store(store: StoreSettings, report: schema.Report) -> None:
-    if store.url == MEMORY:
-        for name in ("username", "password_file"):
-            if getattr(store, name) is not None:
-                report(f"store.{name}", "has no meaning for the memory store")
-        return
-    if not store.url.startswith("unix:///") or any(c in store.url for c in "?#\0"):
-        report("store.url", "must be memory: or unix:// and the absolute path of Redis's socket")
+    """The rules between fields."""
     if (store.username is None) is not (store.password_file is None):
         report("store", "username and password_file belong together")
-    if store.password_file is not None and not _is_absolute(store.password_file):
-        report("store.password_file", "must be an absolute path")
-
-
-def _is_absolute(path: str) -> bool:
-    return path.startswith("/") and path.isprintable()
+    if store.url == MEMORY and store.username is not None:
+        report("store.username", "has no meaning for the memory store")

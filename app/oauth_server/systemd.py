@@ -33,6 +33,7 @@ def _adopt(descriptor: int) -> socket.socket:
             f"file descriptor {descriptor}, which LISTEN_FDS counts: {error.strerror}"
         ) from None
     if not adopted.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        adopted.close()
         raise OperatorError(
             f"file descriptor {descriptor}, which LISTEN_FDS counts: does not listen"
         )

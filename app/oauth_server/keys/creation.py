@@ -20,13 +20,13 @@ from oauth_server.keys.ring import ACTIVE, PRIVATE, PUBLIC, RING
 
 # 0711: a public key can be read by who knows its path, a directory be listed by its owner alone.
 _DIRECTORY_MODE = 0o711
+_PRIVATE_MODE = 0o700
 _UNFINISHED = ".new-"
 _SHORTCUTS = {"private_key.pem": PRIVATE, "public_key.pem": PUBLIC}
 
 
 def init(directory: Path) -> str:
     """The kid of the active key, made if there was none. Raises OperatorError."""
-    os.umask(0o077)
     try:
         with _locked(directory):
             return _init(directory)
@@ -37,8 +37,9 @@ def init(directory: Path) -> str:
 def _init(directory: Path) -> str:
     ring = directory / RING
     if not ring.is_dir():
-        ring.mkdir()
-    ring.chmod(_DIRECTORY_MODE)
+        ring.mkdir(_PRIVATE_MODE)
+    for open_to_all in (directory, ring):  # again, too: a run may have been killed before
+        open_to_all.chmod(_DIRECTORY_MODE)
     for leftover in ring.glob(_UNFINISHED + "*"):
         leftover.unlink() if leftover.is_symlink() else shutil.rmtree(leftover)
     if not (ring / ACTIVE).is_symlink():
@@ -63,7 +64,7 @@ def _finished_key(ring: Path) -> str | None:
 def _make_key(ring: Path) -> str:
     key = PrivateKey.generate()
     new = ring / f"{_UNFINISHED}{key.public.kid}"
-    new.mkdir()
+    new.mkdir(_PRIVATE_MODE)
     _write(new / PRIVATE, key.to_pem(), 0o600)
     _write(new / PUBLIC, key.public.to_pem(), 0o644)
     new.chmod(_DIRECTORY_MODE)
@@ -106,8 +107,7 @@ def _sync(directory: Path) -> None:
 def _locked(directory: Path) -> Iterator[None]:
     """Hold the directory, of which this user must be the owner, made if it is not there."""
     if not directory.is_dir():
-        directory.mkdir(exist_ok=True)
-        directory.chmod(_DIRECTORY_MODE)
+        directory.mkdir(_PRIVATE_MODE, exist_ok=True)
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if (owner := os.fstat(descriptor).st_uid) != os.geteuid():

@@ -1,0 +1,1 @@
+"""Unit tests of the server, by the path of what they test."""

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oauth_server.errors import OperatorError
+from oauth_server.keys import creation, ring
+from oauth_server.keys.jose import PrivateKey
+
+APP = Path(creation.__file__).parents[2]
+
+# Kills itself just before the n-th time that it opens, makes, renames, links or changes the mode
+# of something in the directory: a power cut at each moment that can leave a trace.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from oauth_server.keys import creation
+from oauth_server.keys.jose import PrivateKey
+
+directory, moment, pem = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]).read_bytes()
+PrivateKey.generate = classmethod(lambda cls: cls.from_pem(pem))
+EVENTS = {"open", "os.mkdir", "os.rename", "os.symlink", "os.chmod", "os.remove"}
+seen = 0
+
+def watch(event, arguments):
+    global seen
+    if event in EVENTS and (isinstance(arguments[0], int) or directory in str(arguments[:2])):
+        seen += 1
+        if seen == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(watch)
+creation.init(Path(directory))
+"""
+
+
+@pytest.fixture
+def generated(monkeypatch: pytest.MonkeyPatch, key: PrivateKey) -> None:
+    """Not the dear one."""
+    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls: key))
+
+
+def modes(directory: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(directory)): stat.filemode(path.lstat().st_mode)
+        for path in [directory, *directory.rglob("*")]
+    }
+
+
+def assert_whole(directory: Path, kid: str) -> None:
+    assert modes(directory) == {
+        ".": "drwx--x--x",
+        "private_key.pem": "lrwxrwxrwx",
+        "public_key.pem": "lrwxrwxrwx",
+        "ring": "drwx--x--x",
+        "ring/active": "lrwxrwxrwx",
+        f"ring/{kid}": "drwx--x--x",
+        f"ring/{kid}/private.pem": "-rw-------",
+        f"ring/{kid}/public.pem": "-rw-r--r--",
+    }
+    assert ring.load(directory).active.public.kid == kid
+    for link, half in (("private_key.pem", "private.pem"), ("public_key.pem", "public.pem")):
+        assert (directory / link).resolve() == directory / "ring" / kid / half
+
+
+@pytest.mark.usefixtures("generated")
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_a_first_run_makes_the_whole_ring(tmp_path: Path, key: PrivateKey, umask: int) -> None:
+    previous = os.umask(umask)
+    try:
+        kid = creation.init(tmp_path / "keys")
+    finally:
+        os.umask(previous)
+    assert kid == key.public.kid
+    assert_whole(tmp_path / "keys", kid)
+
+
+@pytest.mark.usefixtures("generated")
+def test_a_second_run_changes_nothing(
+    tmp_path: Path, other_key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = tmp_path / "keys"
+    kid = creation.init(keys)
+    before = {path: path.lstat() for path in keys.rglob("*") if not path.is_dir()}
+    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls: other_key))
+    assert creation.init(keys) == kid
+    assert {path: path.lstat() for path in before} == before
+    assert_whole(keys, kid)
+
+
+@pytest.mark.parametrize("moment", range(1, 40))
+def test_a_run_killed_at_any_moment_is_finished_by_the_next(
+    tmp_path: Path, key: PrivateKey, other_key: PrivateKey, moment: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    keys, pem = tmp_path / "keys", tmp_path / "pem"
+    keys.mkdir(0o711)
+    pem.write_bytes(key.to_pem())
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(keys), str(moment), str(pem)],
+        env={**os.environ, "PYTHONPATH": str(APP)},
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+    assert killed.returncode in {0, -signal.SIGKILL}, killed.stderr.decode()
+    for path in keys.rglob("*"):
+        if "private" in path.name and not path.is_symlink():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finished = {path.parent.resolve().name for path in keys.glob("ring/[!.]*/private.pem")}
+
+    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls: other_key))
+    kid = creation.init(keys)
+
+    assert_whole(keys, kid)
+    # A key that was finished before the end is used, and never a second one made beside it.
+    assert finished in (set(), {kid})
+    assert kid == (key if finished else other_key).public.kid
+
+
+def test_the_moments_reach_past_the_last_step(tmp_path: Path, key: PrivateKey) -> None:
+    """Otherwise the test above would stop short without anybody noticing."""
+    pem = tmp_path / "pem"
+    pem.write_bytes(key.to_pem())
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "keys"), "39", str(pem)],
+        env={**os.environ, "PYTHONPATH": str(APP)},
+        timeout=60,
+    )
+    assert done.returncode == 0
+
+
+def test_of_eight_at_once_one_makes_the_key(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "oauth_server",
+        "keys",
+        "init",
+        "--dir",
+        str(tmp_path / "keys"),
+    ]
+    runs = [
+        subprocess.Popen(
+            command, env={**os.environ, "PYTHONPATH": str(APP)}, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(8)
+    ]
+    said = {run.communicate(timeout=60)[0] for run in runs}
+    assert {run.returncode for run in runs} == {0}
+    (kid,) = said
+    assert_whole(tmp_path / "keys", kid.strip())
+
+
+@pytest.mark.usefixtures("generated")
+def test_a_file_in_the_way_of_a_shortcut_is_left_alone(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "private_key.pem").write_text("somebody's")
+    with pytest.raises(OperatorError, match=r"private_key\.pem: is in the way"):
+        creation.init(keys)
+    assert (keys / "private_key.pem").read_text() == "somebody's"
+
+
+def test_between_several_finished_keys_nobody_guesses(
+    ring_directory: Path, other_key: PrivateKey
+) -> None:
+    entry = ring_directory / "ring" / other_key.public.kid
+    entry.mkdir()
+    (entry / "private.pem").write_bytes(other_key.to_pem())
+    (ring_directory / "ring" / "active").unlink()
+    with pytest.raises(OperatorError, match="there are several keys"):
+        creation.init(ring_directory)
+
+
+def test_a_broken_key_is_named_and_not_replaced(ring_directory: Path, key: PrivateKey) -> None:
+    private = ring_directory / "ring" / key.public.kid / "private.pem"
+    private.write_bytes(b"broken")
+    with pytest.raises(OperatorError, match=r"private\.pem: is not an unencrypted PEM private key"):
+        creation.init(ring_directory)
+    assert private.read_bytes() == b"broken"
+
+
+def test_only_the_owner_of_the_directory_makes_keys_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's keys would be unreadable to the server."""
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(OperatorError, match="only its owner may make keys in it"):
+        creation.init(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match=r"none/keys: No such file or directory"):
+        creation.init(tmp_path / "none" / "keys")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OperatorError, match=r"/file: "):
+        creation.init(tmp_path / "file")

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from oauth_server.models import GrantType
+from oauth_server.protocol import metadata
+
+
+def test_only_what_exists_is_advertised() -> None:
+    document = metadata.document("https://a.example", [GrantType.CLIENT_CREDENTIALS])
+    assert document == {
+        "issuer": "https://a.example",
+        "token_endpoint": "https://a.example/token",
+        "jwks_uri": "https://a.example/.well-known/jwks.json",
+        "response_types_supported": [],
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+    }

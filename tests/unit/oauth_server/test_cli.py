@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from oauth_server import __version__, cli
+from oauth_server.protocol import client_secret
+from tests.unit.oauth_server.test_clients import confidential
+from tests.unit.oauth_server.test_clients import write as write_clients
+from tests.unit.oauth_server.test_settings import ISSUER
+from tests.unit.oauth_server.test_settings import write as write_settings
+
+Output = pytest.CaptureFixture[str]
+
+
+def run(*arguments: object) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_check_says_ok_in_a_line_a_file(tmp_path: Path, capsys: Output) -> None:
+    config = write_settings(tmp_path, ISSUER)
+    registered = write_clients(tmp_path, {"clients": [confidential()]})
+    assert run("check", "--config", config, "--clients", registered) == 0
+    assert capsys.readouterr() == (f"{config}: OK\n{registered}: OK, 1 clients\n", "")
+
+
+def test_check_names_the_faults_of_both_files(tmp_path: Path, capsys: Output) -> None:
+    config = write_settings(tmp_path, ISSUER + "log_file: x")
+    registered = write_clients(tmp_path, {"clients": [confidential(scope="")]})
+    assert run("check", "--config", config, "--clients", registered) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == (
+        f"oauth-server: {config}: log_file: must be an absolute path\n"
+        f"oauth-server: {registered}: clients[0].scope: "
+        "must be scopes with one space between them (RFC 6749 §3.3)\n"
+    )
+
+
+def test_check_judges_the_file_that_is_named_alone(tmp_path: Path, capsys: Output) -> None:
+    """A candidate is checked before the other file is there."""
+    missing = f"clients_file: {tmp_path}/none\n"
+    config = write_settings(tmp_path, ISSUER + missing)
+    registered = write_clients(tmp_path, {"clients": []})
+    assert run("check", "--config", config) == 0
+    assert run("check", "--clients", registered) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_check_without_a_name_judges_both_of_the_running_server(
+    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = write_clients(tmp_path, {"clients": []})
+    config = write_settings(tmp_path, ISSUER + f"clients_file: {registered}")
+    monkeypatch.setattr("oauth_server.settings.DEFAULT_PATH", config)
+    assert run("check") == 0
+    assert capsys.readouterr().out == f"{config}: OK\n{registered}: OK, 0 clients\n"
+
+
+def test_a_secret_is_shown_with_its_hash(capsys: Output) -> None:
+    assert run("clients", "secret") == 0
+    shown = re.fullmatch(
+        r"client_secret: ([\w-]{43})\nclient_secret_hash: sha256:([0-9a-f]{64})\n",
+        capsys.readouterr().out,
+    )
+    assert shown is not None
+    assert hashlib.sha256(shown[1].encode()).hexdigest() == shown[2]
+    assert client_secret.verifies(shown[1], f"sha256:{shown[2]}")
+
+
+def test_keys_are_made_where_the_settings_say(tmp_path: Path, capsys: Output) -> None:
+    config = write_settings(tmp_path, ISSUER + f"keys_directory: {tmp_path}/keys")
+    assert run("keys", "init", "--config", config) == 0
+    kid = capsys.readouterr().out.strip()
+    assert (tmp_path / "keys" / "ring" / "active").readlink() == Path(kid)
+    assert run("keys", "init", "--dir", tmp_path / "keys") == 0
+    assert capsys.readouterr().out.strip() == kid
+
+
+def test_serving_without_sockets_says_what_is_missing(tmp_path: Path, capsys: Output) -> None:
+    assert run("serve", "--config", write_settings(tmp_path, ISSUER)) == 1
+    assert capsys.readouterr().err == (
+        "oauth-server: no sockets were passed: start it with oauth-server.socket, "
+        "or try it with `oauth-server serve --dev`\n"
+    )
+
+
+def test_a_port_is_for_development(capsys: Output) -> None:
+    assert run("serve", "--port", "8443") == 1
+    assert "--port goes with --dev" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nonsense"], ["serve", "--dev", "--port", "65536"], ["serve", "--por", "1"], ["keys"]],
+)
+def test_a_wrong_usage_is_exit_code_2(arguments: list[str], capsys: Output) -> None:
+    with pytest.raises(SystemExit) as left:
+        run(*arguments)
+    assert left.value.code == 2
+    assert "usage: oauth-server" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["serve"], ["check"], ["clients"], ["clients", "secret"], ["keys"], ["keys", "init"]],
+)
+def test_every_command_explains_itself(arguments: list[str], capsys: Output) -> None:
+    with pytest.raises(SystemExit) as left:
+        run(*arguments, "--help")
+    assert left.value.code == 0
+    assert "usage: oauth-server" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys: Output) -> None:
+    with pytest.raises(SystemExit):
+        run("--version")
+    assert capsys.readouterr().out == f"oauth-server {__version__}\n"

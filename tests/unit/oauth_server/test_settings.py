@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oauth_server import settings
+from oauth_server.errors import OperatorError
+
+ISSUER = "issuer: https://auth.example.com\n"
+
+
+def write(directory: Path, text: str) -> Path:
+    path = directory / "server.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def problems(directory: Path, text: str) -> list[str]:
+    """Each problem, without the file's name, which all of them begin with."""
+    path = write(directory, text)
+    with pytest.raises(OperatorError) as refused:
+        settings.load(path)
+    start = f"{path}: "
+    assert all(line.startswith(start) and "\n" not in line for line in refused.value.problems)
+    return [line.removeprefix(start) for line in refused.value.problems]
+
+
+def test_an_issuer_is_enough(tmp_path: Path) -> None:
+    loaded = settings.load(write(tmp_path, ISSUER))
+    assert loaded.issuer == "https://auth.example.com"
+    assert loaded.lifetime == timedelta(minutes=10)
+    assert loaded.scope_error_status == 403
+    assert loaded.store.socket is None
+    assert loaded.trusted_networks == ()
+    assert loaded.keys_directory == "/etc/oauth2/keys"
+
+
+def test_everything_can_be_set(tmp_path: Path) -> None:
+    loaded = settings.load(
+        write(
+            tmp_path,
+            ISSUER
+            + """\
+access_token_lifetime: 60
+scope_error_status: 400
+trusted_proxies: [10.0.0.0/8, "2001:db8::1"]
+store: {url: "unix:///run/redis/redis.sock", username: oauth_server, password_file: /etc/pw}
+keys_directory: /k
+clients_file: /c
+certificate: /p
+certificate_key: /q
+log_file: /l
+""",
+        )
+    )
+    assert loaded.lifetime == timedelta(minutes=1)
+    assert loaded.scope_error_status == 400
+    assert loaded.trusted_networks == (ip_network("10.0.0.0/8"), ip_network("2001:db8::1/128"))
+    assert loaded.store.socket == Path("/run/redis/redis.sock")
+    assert (loaded.store.username, loaded.store.password_file) == ("oauth_server", "/etc/pw")
+    assert (loaded.clients_file, loaded.log_file) == ("/c", "/l")
+
+
+@pytest.mark.parametrize("seconds", [60, 86400])
+def test_the_limits_of_a_lifetime_are_allowed(tmp_path: Path, seconds: int) -> None:
+    path = write(tmp_path, ISSUER + f"access_token_lifetime: {seconds}\n")
+    assert settings.load(path).lifetime == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "must be an object"),
+        ("- issuer", "must be an object"),
+        ("{}", "issuer: is missing"),
+        ("issuer: 5", "issuer: must be str"),
+        (
+            "issuer: http://auth.example.com",
+            "issuer: must be https:// and a name or an address in lower case, nothing more",
+        ),
+        (ISSUER + "isuer: x", "isuer: is not known; did you mean issuer?"),
+        (ISSUER + "5: x", "5: is not known"),
+        (ISSUER + "access_token_lifetime: 59", "access_token_lifetime: must be int >= 60"),
+        (ISSUER + "access_token_lifetime: 86401", "access_token_lifetime: must be int <= 86400"),
+        (ISSUER + "access_token_lifetime: '600'", "access_token_lifetime: must be int"),
+        (ISSUER + "access_token_lifetime: true", "access_token_lifetime: must be int"),
+        (
+            ISSUER + "scope_error_status: 401",
+            "scope_error_status: is not one of the values that are known",
+        ),
+        (
+            ISSUER + "trusted_proxies: [10.0.0.0/8, 10.0.0.1/8]",
+            "trusted_proxies[1]: must be an address, or a network such as 10.0.0.0/8",
+        ),
+        (ISSUER + "log_file: log", "log_file: must be an absolute path"),
+        (ISSUER + "store: memory", "store: must be an object"),
+        (ISSUER + "store: {usernam: x}", "store.usernam: is not known; did you mean username?"),
+        (
+            ISSUER + "store: {url: 'redis://localhost'}",
+            "store.url: must be memory: or unix:// and the absolute path of Redis's socket",
+        ),
+        (
+            ISSUER + "store: {url: 'unix://run/redis.sock'}",
+            "store.url: must be memory: or unix:// and the absolute path of Redis's socket",
+        ),
+        (
+            ISSUER + "store: {url: 'unix:///redis.sock', username: x}",
+            "store: username and password_file belong together",
+        ),
+        (
+            ISSUER + "store: {username: x, password_file: /x}",
+            "store.username: has no meaning for the memory store",
+        ),
+        (ISSUER + ISSUER, "line 2, column 1: issuer is given twice"),
+        (ISSUER + "store: {url: a, url: b}", "line 2, column 17: url is given twice"),
+        ("issuer: [", "line 1, column 10: expected the node content, but found '<stream end>'"),
+        ("issuer: !!python/object/apply:os.system [id]", None),
+        ("issuer: \x01", "is not YAML"),
+        ("a: &a [*a]", "a: is not known"),
+        ("[" * 100_000, "is not YAML"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_with_its_place_and_rule(
+    tmp_path: Path, text: str, problem: str | None
+) -> None:
+    found = problems(tmp_path, text)
+    assert problem is None or problem in found
+
+
+def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path, "isuer: x\nlog_file: x\nstore: {url: x, usr: y}\ntrusted_proxies: 1\n"
+    )
+    assert [line.partition(":")[0] for line in found] == [
+        "isuer", "issuer", "trusted_proxies", "store.usr", "store.url", "log_file"
+    ]  # fmt: skip
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match=r"none\.yaml: No such file or directory"):
+        settings.load(tmp_path / "none.yaml")
+    with pytest.raises(OperatorError, match=r": Is a directory"):
+        settings.load(tmp_path)
+
+
+def test_bytes_that_are_not_text_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "server.yaml"
+    path.write_bytes(b"issuer: \xff")
+    with pytest.raises(OperatorError, match=r"is not UTF-8 \(byte 8\)"):
+        settings.load(path)
+
+
+def test_a_value_is_never_repeated(tmp_path: Path) -> None:
+    """An operator may have pasted a secret into the wrong place."""
+    text = (
+        "issuer: hunter2\nstore: {url: hunter2, username: [hunter2]}\nscope_error_status: hunter2"
+    )
+    assert "hunter2" not in "".join(problems(tmp_path, text))
+
+
+@given(st.text(max_size=60))
+def test_text_of_any_kind_is_settings_or_an_operators_error(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_text(text, "utf-8", "replace")
+    with pytest.raises(OperatorError):
+        settings.load(path)
