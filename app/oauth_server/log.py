@@ -20,6 +20,16 @@ _MAX_VALUE = 256
 _MODE = 0o640
 
 
+class Marker(str):
+    """A value that is ours and stands as it is, where one of a client's would be encoded."""
+
+    __slots__ = ()
+
+
+UNKNOWN = Marker("?")
+"""Instead of an unregistered `client_id`, which may be a secret in the wrong field."""
+
+
 class Sink(Protocol):
     def write(self, line: bytes) -> None:
         """Append a line, which ends with a newline. Never raises: a full disk stops no request."""
@@ -35,9 +45,13 @@ def line(
         str(status),
         encode(error) or "-",
         encode(event) or "-",
-        *(f"{encode(key)}={encode(value)}" for key, value in fields.items()),
+        *(f"{encode(key)}={_value(value)}" for key, value in fields.items()),
     ]
     return (" ".join(parts) + "\n").encode("ascii")
+
+
+def _value(value: str) -> str:
+    return value if isinstance(value, Marker) else encode(value)
 
 
 def encode(value: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from oauth_server import log
 from oauth_server.errors import ErrorCode, ProtocolError
 from oauth_server.grants.authentication import ClientAuthenticator
 from oauth_server.grants.interface import Grant
@@ -34,9 +35,8 @@ class TokenEndpoint:
 
     def _authenticate(self, request: Request, parameters: Mapping[str, str]) -> Client:
         claimed = credentials.read(_single_header(request, "authorization"), parameters)
-        # An unknown client_id may be a secret in the wrong field.
         known = self._authenticator.is_known(claimed.client_id)
-        exchange.of(request).fields["client_id"] = claimed.client_id if known else "?"
+        exchange.of(request).fields["client_id"] = claimed.client_id if known else log.UNKNOWN
         return self._authenticator.authenticate(claimed)
 
     def _grant_type(self, client: Client, parameters: Mapping[str, str]) -> GrantType:

@@ -133,3 +133,10 @@ def test_a_line_that_was_cut_off_does_not_run_into_the_next(
         file.write(b"first line\n")
     file.write(b"second line\n")
     assert (tmp_path / "log").read_bytes() == b"firs\nsecond line\n"
+
+
+def test_a_question_mark_of_ours_is_not_one_that_a_client_sent() -> None:
+    """`client_id=?` says that the client is unknown; nobody can be registered or logged so."""
+    fields = {"ours": log.UNKNOWN, "theirs": "?"}
+    line = log.line(datetime.now(timezone.utc), "192.0.2.1", 401, "invalid_client", "token", fields)
+    assert line.endswith(b" ours=? theirs=%3F\n")
