@@ -7,8 +7,9 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import count
+from itertools import product
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Protocol
 
 import pytest
@@ -18,7 +19,7 @@ from tests.lab import places, prerequisites
 from tests.lab.kinds import DEFAULT_KIND
 from tests.lab.record import LabRecord
 
-_NUMBERS = count()
+_SUFFIXES = map("".join, product(ascii_lowercase, repeat=2))
 
 
 class RunningLab:
@@ -68,7 +69,7 @@ def lab(make_lab: MakeLab) -> RunningLab:
 
 def unused_name() -> str:
     """Give a lab's name that no other process and no other test has."""
-    return f"t{os.getpid()}{chr(ord('a') + next(_NUMBERS))}"
+    return f"t{os.getpid()}{next(_SUFFIXES)}"
 
 
 def require_lab() -> None:

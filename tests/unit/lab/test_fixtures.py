@@ -3,7 +3,12 @@
 import pytest
 from _pytest.outcomes import Failed, Skipped
 
-from tests.lab import fixtures, prerequisites
+from tests.lab import fixtures, naming, prerequisites
+
+
+def test_a_long_session_never_runs_out_of_names() -> None:
+    names = [fixtures.unused_name() for _ in range(100)]
+    assert len({naming.checked(name) for name in names}) == 100
 
 
 @pytest.fixture(autouse=True)
