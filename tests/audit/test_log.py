@@ -14,7 +14,8 @@ _LOG = "/var/log/oauth_server.log"
 QUESTIONS = {
     "file": states_of(_LOG),
     "rotation": f"cat $(grep -ls {_LOG} /etc/logrotate.d/*)",
-    "checked": f"logrotate --debug $(grep -ls {_LOG} /etc/logrotate.d/*)",
+    # The state file is root's, and has no part in whether the rotation is right.
+    "checked": f"logrotate --debug --state /dev/null $(grep -ls {_LOG} /etc/logrotate.d/*)",
     "timer": units_of("logrotate.timer"),
 }
 
