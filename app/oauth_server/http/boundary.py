@@ -36,12 +36,11 @@ class Boundary:
         exchanges.attach(scope, exchange)
         # With an app in the scope the router raises for 404 and 405 instead of answering itself.
         scope["app"] = self
-        status = _CLIENT_CLOSED_REQUEST
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                # First the line, then the answer: no token leaves without a trace.
+                self._log(exchange, message["status"])
                 request_id = (b"x-request-id", exchange.request_id.encode())
                 message = {**message, "headers": [*message["headers"], request_id]}
             await send(message)
@@ -50,10 +49,9 @@ class Boundary:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             exchange.error = "client_closed_request"
+            self._log(exchange, _CLIENT_CLOSED_REQUEST)
         except Exception as error:  # noqa: BLE001 - nothing of it may reach the client
             await self._response(error, exchange)(scope, receive, send_with_id)
-        finally:
-            self._log(exchange, status)
 
     def _response(self, error: Exception, exchange: Exchange) -> Response:
         if isinstance(error, ProtocolError):

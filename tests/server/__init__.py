@@ -1,0 +1,1 @@
+"""The server over real HTTP: a process of its own, with the sockets that systemd would pass."""

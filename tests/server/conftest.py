@@ -1,0 +1,108 @@
+"""One ring, one certificate and one server for all tests that don't need their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from oauth_server.keys import creation
+from oauth_server.protocol import client_secret
+from tests.server.process import Server, Site, serving
+
+SECRET = "a secret of: 100% + more"
+URL_SAFE_SECRET = client_secret.generate()
+SCOPE = "telemetry:read telemetry:write"
+
+
+def _entry(client_id: str, **changes: object) -> dict[str, object]:
+    entry = {
+        "client_id": client_id,
+        "grant_types": ["client_credentials"],
+        "scope": SCOPE,
+        "token_endpoint_auth_method": "client_secret_basic",
+        "client_secret_hash": client_secret.digest(SECRET),
+        **changes,
+    }
+    return {name: value for name, value in entry.items() if value is not None}
+
+
+CLIENTS = [
+    _entry("gateway_01"),
+    _entry("machine", client_secret_hash=client_secret.digest(URL_SAFE_SECRET)),
+    _entry("poster", token_endpoint_auth_method="client_secret_post"),
+    _entry("narrow", scope="telemetry:read", audience=["https://api.example.com"]),
+    _entry(
+        "web", grant_types=["authorization_code", "refresh_token"],
+        redirect_uris=["https://web.example.com/callback"],
+    ),
+    _entry(
+        "app", grant_types=["authorization_code"], token_endpoint_auth_method="none",
+        client_secret_hash=None, redirect_uris=["http://127.0.0.1/callback"],
+    ),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    directory = tmp_path_factory.mktemp("site")
+    creation.init(directory / "keys")
+    clients = directory / "clients.json"
+    clients.write_text(json.dumps({"clients": CLIENTS}))
+    return Site(directory / "keys", *_certificate(directory), clients)
+
+
+def _certificate(directory: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = directory / "server.pem", directory / "server.key"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("server"), site) as running:
+        yield running
+
+
+@pytest.fixture
+def http(server: Server) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def gateway(server: Server) -> Iterator[httpx.Client]:
+    with server.gateway() as client:
+        yield client

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+
+import httpx
+import pytest
+
+from tests.server.process import Server
+
+
+def handshake(server: Server, context: ssl.SSLContext) -> str | None:
+    with (
+        socket.create_connection(server.tcp, timeout=10) as connection,
+        context.wrap_socket(connection, server_hostname="127.0.0.1") as secure,
+    ):
+        return secure.version()
+
+
+def test_tls_1_3_is_spoken(server: Server) -> None:
+    assert handshake(server, server.tls()) == "TLSv1.3"
+
+
+def test_tls_1_2_is_refused(server: Server) -> None:
+    context = server.tls()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(ssl.SSLError, match=r"PROTOCOL_VERSION|EOF"):
+        handshake(server, context)
+
+
+def test_plain_http_on_the_tls_port_gets_nothing(server: Server) -> None:
+    with socket.create_connection(server.tcp, timeout=10) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert b"HTTP" not in connection.recv(1000)
+
+
+def test_the_gateways_socket_speaks_plain_http(gateway: httpx.Client) -> None:
+    assert gateway.get("/health/live").status_code == 200
