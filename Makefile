@@ -69,7 +69,7 @@ test-server: .venv ## The server over real HTTP
 
 .PHONY: test-lab
 test-lab: .venv ## Lab hosts: converge, converge again, break, audit (root, systemd-nspawn)
-	.venv/bin/pytest tests/deploy
+	.venv/bin/pytest -n 3 --dist loadfile tests/deploy  # they wait more than they work
 
 # The lab -----------------------------------------------------------------------------------------
 
