@@ -20,9 +20,6 @@ from oauth_server.http.connection import Connection
 _BACKLOG = 4096
 _TLS_HANDSHAKE = 10.0
 _GRACEFUL_STOP = 10
-# The gateway must be the one that closes an idle connection, or it loses requests to the race;
-# nginx does so after 60 seconds.
-_KEEP_ALIVE_GATEWAY = 75
 _KEEP_ALIVE = 5
 _MAX_HEAD = 16 * 1024
 
@@ -115,7 +112,7 @@ def _listener(app: ASGIApp, sock: socket.socket, tls: ssl.SSLContext | None) -> 
             proxy_headers=False,
             server_header=False,
             h11_max_incomplete_event_size=_MAX_HEAD,
-            timeout_keep_alive=_KEEP_ALIVE_GATEWAY if gateway else _KEEP_ALIVE,
+            timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_GRACEFUL_STOP,
             ssl_context_factory=(lambda _config, _default: secure) if secure else None,
         )
