@@ -6,10 +6,12 @@ from roles.base.tasks import base
 from roles.certificates.tasks import certificates
 from roles.chrony.tasks import chrony
 from roles.fail2ban.tasks import fail2ban
+from roles.gateway.layout import LAYOUTS as GATEWAY
 from roles.gateway.tasks import gateway
 from roles.logrotate.tasks import logrotate
 from roles.oauth_server.tasks import oauth_server
 from roles.preflight import preflight
+from roles.redis.layout import LAYOUTS as REDIS
 from roles.redis.tasks import redis
 from roles.sysctl.tasks import sysctl
 
@@ -28,7 +30,13 @@ certificates(data=data.certificates, issuer=data.oauth_server.issuer)
 # Before the server, which is ready only with its store.
 redis(data=data.redis, platform=system)
 # Before the gateway that leads to it.
-oauth_server(data=data.oauth_server, clients=data.clients, target=target)
+oauth_server(
+    data=data.oauth_server,
+    clients=data.clients,
+    target=target,
+    gateway_user=GATEWAY[system].user,
+    redis_unit=REDIS[system].service,
+)
 gateway(issuer=data.oauth_server.issuer, platform=system)
 # After the server, whose log it rotates.
 logrotate(data=data.logrotate, platform=system)

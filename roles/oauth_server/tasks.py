@@ -10,7 +10,6 @@ from pyinfra.operations import files
 from roles.files import managed_file, render
 from roles.hostdata import ClientData, OAuthServerData
 from roles.oauth_server.facts import CURRENT, KEYS, RELEASES
-from roles.oauth_server.layout import LAYOUTS
 from roles.oauth_server.operations import (
     key_ring,
     old_releases_pruned,
@@ -38,9 +37,15 @@ printf '[Service]\\nExecStart=/bin/true\\n' > "$stage/oauth-server.service"
 
 
 @deploy("oauth_server")
-def oauth_server(data: OAuthServerData, clients: tuple[ClientData, ...], target: Target) -> None:
+def oauth_server(
+    data: OAuthServerData,
+    clients: tuple[ClientData, ...],
+    target: Target,
+    gateway_user: str,
+    redis_unit: str,
+) -> None:
+    """Only `gateway_user` may connect to the unix socket; `redis_unit` starts before the server."""
     release = build(target)
-    layout = LAYOUTS[target.platform]
     new_release = f"{target.python.path} -I -S {RELEASES}/{release.digest}"
 
     release_present(name="Unpack the release [SRV-01]", release=release, python=target.python.path)
@@ -87,7 +92,7 @@ def oauth_server(data: OAuthServerData, clients: tuple[ClientData, ...], target:
     socket = managed_file(
         name="Write oauth-server.socket [SRV-04]",
         path=f"{_UNITS}/oauth-server.socket",
-        content=render("oauth_server/oauth-server.socket.j2", gateway_user=layout.gateway_user),
+        content=render("oauth_server/oauth-server.socket.j2", gateway_user=gateway_user),
         check=_VERIFY_SOCKET,
     )
     unit = managed_file(
@@ -97,7 +102,7 @@ def oauth_server(data: OAuthServerData, clients: tuple[ClientData, ...], target:
             "oauth_server/oauth-server.service.j2",
             python=target.python.path,
             current=CURRENT,
-            redis_unit=layout.redis_unit,
+            redis_unit=redis_unit,
         ),
         check=_VERIFY_UNIT,
     )

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from roles.gateway.layout import LAYOUTS as GATEWAY
 from roles.hostdata import ClientData, OAuthServerData
 from roles.oauth_server import tasks
 from roles.oauth_server.release import Release
 from roles.platform import Platform
-from tests.unit.roles.fakehost import FakeHost
+from roles.redis.layout import LAYOUTS as REDIS
+from tests.unit.roles.fakehost import FakeHost, Run
 
 DATA = OAuthServerData(issuer="https://auth.example.net", trusted_proxies=("10.0.0.0/8",))
 DIGEST = "d" * 64
@@ -35,10 +37,17 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tasks, "build", lambda _: Release(DIGEST, archive))
 
 
+def deploy(
+    host: FakeHost, clients: tuple[ClientData, ...] = (), data: OAuthServerData = DATA
+) -> Run:
+    gateway, redis = GATEWAY[host.platform].user, REDIS[host.platform].service
+    return host.run(tasks.oauth_server, data, clients, host.target, gateway, redis)
+
+
 def deployed(platform: Platform, **client: Any) -> FakeHost:
     host = FakeHost(platform, responses=INSTALLED)
     clients = (ClientData.model_validate({**CLIENT, "client_secret_hash": HASH, **client}),)
-    host.run(tasks.oauth_server, DATA, clients, host.target)
+    deploy(host, clients)
     return host
 
 
@@ -85,7 +94,7 @@ def test_units_name_the_platforms_interpreter_gateway_and_redis(
 
 def test_candidates_are_checked_by_the_new_release_before_the_switch_to_it() -> None:
     host = FakeHost(Platform.DEBIAN_12)
-    changed = host.run(tasks.oauth_server, DATA, (), host.target).changed
+    changed = deploy(host).changed
     for path in ("/etc/oauth2/server.yaml", "/etc/oauth2/clients.json"):
         assert f"/opt/oauth-server/releases/{DIGEST} check" in host.files[path].script
     order = [name.partition(" | ")[2].partition(" [")[0] for name in changed]
@@ -100,7 +109,7 @@ def test_a_secret_by_reference_reaches_the_host_as_its_hash(
     monkeypatch.setenv("GATEWAY_SECRET", "the secret itself")
     host = FakeHost(Platform.DEBIAN_12)
     clients = (ClientData.model_validate({**CLIENT, "client_secret": {"env": "GATEWAY_SECRET"}}),)
-    run = host.run(tasks.oauth_server, DATA, clients, host.target)
+    run = deploy(host, clients)
     (entry,) = json.loads(host.files["/etc/oauth2/clients.json"].content)["clients"]
     digest = hashlib.sha256(b"the secret itself").hexdigest()
     assert entry["client_secret_hash"] == f"sha256:{digest}"
@@ -113,7 +122,7 @@ def test_a_changed_setting_restarts_the_server_and_nothing_else() -> None:
     host.units = {unit: [] for unit in host.units}
     changed = DATA.model_copy(update={"access_token_lifetime": 900})
     clients = (ClientData.model_validate({**CLIENT, "client_secret_hash": HASH}),)
-    host.run(tasks.oauth_server, changed, clients, host.target)
+    deploy(host, clients, changed)
     assert host.units == {"oauth-server.socket": [], "oauth-server.service": ["restart"]}
 
 
@@ -121,7 +130,7 @@ def test_a_run_that_changes_nothing_touches_no_unit() -> None:
     host = deployed(Platform.DEBIAN_12)
     host.units = {unit: [] for unit in host.units}
     clients = (ClientData.model_validate({**CLIENT, "client_secret_hash": HASH}),)
-    host.run(tasks.oauth_server, DATA, clients, host.target)
+    deploy(host, clients)
     assert host.units == {"oauth-server.socket": [], "oauth-server.service": []}
 
 
@@ -129,6 +138,6 @@ def test_old_releases_beyond_those_kept_go_and_the_current_one_stays() -> None:
     names = [f"{number:064x}" for number in range(5)]
     present = [f"releases/{DIGEST}", names[0], DIGEST, *names[1:]]
     host = FakeHost(Platform.DEBIAN_12, responses={"readlink /opt/oauth-server/current": present})
-    text = host.run(tasks.oauth_server, DATA, (), host.target).text()
+    text = deploy(host).text()
     removed = [line.split("/")[-1] for line in text.splitlines() if line.startswith("rm -rf")]
     assert removed == names[3:]

@@ -1,0 +1,91 @@
+"""deploy.py as a whole, on every platform: what it runs, in which order, and what it refuses."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roles.hostdata import HostDataError
+from roles.oauth_server import tasks
+from roles.oauth_server.release import Release
+from roles.platform import Platform
+from tests.unit.roles.fakehost import FakeHost
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy.py"
+ORDER = [
+    "base",
+    "sysctl",
+    "chrony",
+    "certificates",
+    "redis",
+    "oauth_server",
+    "gateway",
+    "logrotate",
+    "fail2ban",
+]
+
+
+def deploy() -> None:
+    runpy.run_path(str(DEPLOY))
+
+
+@pytest.fixture
+def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    archive = tmp_path / "release.tar.gz"
+    archive.write_bytes(b"")
+    monkeypatch.setattr(tasks, "build", lambda _: Release("d" * 64, archive))
+    return {
+        "oauth_server": {"issuer": "https://auth.example.net"},
+        "certificates": {"mode": "local_ca", "directory": str(tmp_path / "ca")},
+    }
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_every_role_has_its_turn_on_every_platform(
+    platform: Platform, data: dict[str, Any]
+) -> None:
+    host = FakeHost(platform)
+    changed = host.run(deploy, data=data).changed
+    roles = list(dict.fromkeys(name.partition(" | ")[0] for name in changed))
+    # The fake kernel has none of the keys that sysctl would set live.
+    assert roles == [role for role in ORDER if role in roles]
+    assert set(ORDER) - {"sysctl"} <= set(roles)
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_every_operation_names_the_control_that_it_serves(
+    platform: Platform, data: dict[str, Any]
+) -> None:
+    operations = FakeHost(platform).run(deploy, data=data).changed
+    assert [name for name in operations if not name.endswith("]")] == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "user", "redis"),
+    [
+        (Platform.DEBIAN_12, "www-data", "redis-server.service"),
+        (Platform.UBUNTU_22_04, "www-data", "redis-server.service"),
+        (Platform.UBUNTU_24_04, "www-data", "redis-server.service"),
+        (Platform.EL_9, "nginx", "redis.service"),
+    ],
+)
+def test_the_roles_agree_on_nginxs_user_and_redis_unit(
+    platform: Platform, user: str, redis: str, data: dict[str, Any]
+) -> None:
+    """What one role sets up is what the other is told."""
+    host = FakeHost(platform)
+    host.run(deploy, data=data)
+    assert f"SocketUser={user}\n" in host.files["/etc/systemd/system/oauth-server.socket"].content
+    assert f"user {user};" in host.files["/etc/nginx/nginx.conf"].content
+    assert redis in host.units
+    assert redis in host.files["/etc/systemd/system/oauth-server.service"].content
+
+
+def test_a_fault_in_the_data_stops_it_before_anything_is_run(data: dict[str, Any]) -> None:
+    host = FakeHost(Platform.DEBIAN_12)
+    with pytest.raises(HostDataError, match=r"@fake/host: chrony\.servers: "):
+        host.run(deploy, data={**data, "chrony": {"servers": []}})
+    assert host.files == {}
