@@ -64,8 +64,12 @@ test-pythons: .venv ## Unit tests on each Python from 3.10 to 3.13 that this mac
 	.venv/bin/python tests/every_python.py $(UV)
 
 .PHONY: test-server
-test-server: .venv ## The server over real HTTP
+test-server: .venv /usr/bin/curl ## The server over real HTTP
 	.venv/bin/pytest -n auto tests/server
+
+/usr/bin/curl:
+	apt-get update --quiet
+	apt-get install --quiet --yes --no-install-recommends curl
 
 .PHONY: test-lab
 test-lab: .venv ## Lab hosts: converge, converge again, break, audit (root, systemd-nspawn)

@@ -20,6 +20,9 @@ from oauth_server.http.connection import Connection
 _BACKLOG = 4096
 _TLS_HANDSHAKE = 10.0
 _GRACEFUL_STOP = 10
+# For whom the kernel had already handed to this process when the stop came: a handshake and the
+# sending of a request. Later ones wait in systemd's socket for the next process.
+_LINGER = 0.5
 _KEEP_ALIVE = 5
 _MAX_HEAD = 16 * 1024
 
@@ -49,6 +52,11 @@ class Listener(uvicorn.Server):
         ]
         self.started = True
 
+    def stop_accepting(self) -> None:
+        """Leave what comes from now on in the sockets' queues; what was accepted goes on."""
+        for server in self.servers:
+            server.close()
+
 
 async def serve(
     app: ASGIApp,
@@ -68,6 +76,11 @@ async def serve(
 
     def stop() -> None:
         on_stop()
+        for listener in listeners.values():
+            listener.stop_accepting()
+        loop.call_later(_LINGER, leave)
+
+    def leave() -> None:
         for listener in listeners.values():
             listener.should_exit = True
 
