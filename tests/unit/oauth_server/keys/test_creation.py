@@ -15,6 +15,9 @@ from oauth_server.keys.jose import PrivateKey
 
 APP = Path(creation.__file__).parents[2]
 
+# A little more than a whole run has.
+MOMENTS = 30
+
 # Kills itself just before the n-th time that it opens, makes, renames, links or changes the mode
 # of something in the directory: a power cut at each moment that can leave a trace.
 KILLED = """
@@ -94,7 +97,7 @@ def test_a_second_run_changes_nothing(
     assert_whole(keys, kid)
 
 
-@pytest.mark.parametrize("moment", range(1, 40))
+@pytest.mark.parametrize("moment", range(1, MOMENTS))
 def test_a_run_killed_at_any_moment_is_finished_by_the_next(
     tmp_path: Path, key: PrivateKey, other_key: PrivateKey, moment: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -128,7 +131,7 @@ def test_the_moments_reach_past_the_last_step(tmp_path: Path, key: PrivateKey) -
     pem = tmp_path / "pem"
     pem.write_bytes(key.to_pem())
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "keys"), "39", str(pem)],
+        [sys.executable, "-c", KILLED, str(tmp_path / "keys"), str(MOMENTS), str(pem)],
         env={**os.environ, "PYTHONPATH": str(APP)},
         timeout=60,
     )
