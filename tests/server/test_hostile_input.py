@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import time
+from pathlib import Path
 
 import httpx
 import pytest
 
 from oauth_server.protocol import form
-from tests.server.process import Server
+from tests.server.process import Server, Site, serving, wait_for
 from tests.server.test_token import assert_refused, basic
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -111,6 +113,19 @@ def drips(connection: socket.socket) -> bool:
         connection.close()
         return False
     return True
+
+
+def test_without_descriptors_it_says_so_once_and_recovers(tmp_path: Path, site: Site) -> None:
+    with serving(tmp_path, site) as server:
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (40, 40))
+        idle = [server.connect() for _ in range(60)]
+        wait_for(lambda: "no connection can be accepted" in server.journal)
+        time.sleep(1.5)
+        assert len(server.journal.splitlines()) == 1
+        for connection in idle:
+            connection.close()
+        with server.client() as http:
+            assert http.get("/health/live").status_code == 200
 
 
 def test_memory_does_not_grow_with_refusals(server: Server, http: httpx.Client) -> None:

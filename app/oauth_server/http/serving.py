@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,8 +18,15 @@ from starlette.types import ASGIApp
 from oauth_server.http.client_address import FromGateway
 from oauth_server.http.connection import Connection
 
+_journal = logging.getLogger("oauth_server")
+
 # The kernel cuts this to net.core.somaxconn.
 _BACKLOG = 4096
+# asyncio takes its backlog for the number of attempts to accept, too, and without descriptors left
+# it makes them all, each with a traceback: https://github.com/python/cpython/issues/151615. This
+# and the handler below can go with the last Python that does.
+_ACCEPTED_AT_ONCE = 100
+_COMPLAINTS_EVERY = 10.0
 _TLS_HANDSHAKE = 10.0
 _GRACEFUL_STOP = 10
 # For whom the kernel had already handed to this process when the stop came: a handshake and the
@@ -45,11 +54,13 @@ class Listener(uvicorn.Server):
                 protocol,
                 sock=sock,
                 ssl=self.config.ssl,
-                backlog=_BACKLOG,
+                backlog=_ACCEPTED_AT_ONCE,
                 ssl_handshake_timeout=bound,
             )
             for sock in sockets or []
         ]
+        for sock in sockets or []:
+            sock.listen(_BACKLOG)
         self.started = True
 
     def stop_accepting(self) -> None:
@@ -84,6 +95,7 @@ async def serve(
         for listener in listeners.values():
             listener.should_exit = True
 
+    loop.set_exception_handler(_BriefAboutAccept())
     for number, handler in {signal.SIGTERM: stop, signal.SIGINT: stop, **on_signal}.items():
         loop.add_signal_handler(number, handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, on_signal)
@@ -93,6 +105,20 @@ async def serve(
     # Listening sockets hold what comes before; so this is ready when it begins to accept.
     loop.call_soon(on_ready)
     await asyncio.gather(*running)
+
+
+class _BriefAboutAccept:
+    """One line now and then instead of thousands when no connection can be accepted."""
+
+    def __init__(self) -> None:
+        self._next = float("-inf")
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "socket" not in context or not isinstance(context.get("exception"), OSError):
+            loop.default_exception_handler(context)
+        elif loop.time() >= self._next:
+            self._next = loop.time() + _COMPLAINTS_EVERY
+            _journal.error("no connection can be accepted: %s", context.get("exception"))
 
 
 def tls_context(certificate: str, key: str) -> ssl.SSLContext:
