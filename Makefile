@@ -65,7 +65,7 @@ test-pythons: .venv ## Unit tests on each Python from 3.10 to 3.13 that this mac
 
 .PHONY: test-server
 test-server: .venv /usr/bin/curl ## The server over real HTTP
-	.venv/bin/pytest -n auto tests/server
+	.venv/bin/pytest -n 4 tests/server  # they wait more than they work
 
 /usr/bin/curl:
 	apt-get update --quiet
@@ -73,7 +73,7 @@ test-server: .venv /usr/bin/curl ## The server over real HTTP
 
 .PHONY: test-lab
 test-lab: .venv ## Lab hosts: converge, converge again, break, audit (root, systemd-nspawn)
-	.venv/bin/pytest -n 3 --dist loadfile tests/deploy  # they wait more than they work
+	.venv/bin/pytest -n 3 --dist loadfile tests/deploy  # so do these
 
 # The lab -----------------------------------------------------------------------------------------
 

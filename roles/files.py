@@ -27,12 +27,13 @@ _ENVIRONMENT = Environment(
 
 # The candidate lies in a directory beside its target, so that the rename is atomic and the file
 # has its own name while it is checked. The digest refuses an upload that was cut off half way,
-# and a directory that a killed run left behind goes with a later one.
+# and a directory that a killed run left behind goes with a later one. find complains of what
+# another run removes meanwhile.
 _INSTALL = """\
 set -eu
 umask 077
 target={target}
-find "${{target%/*}}" -maxdepth 1 -name '.portcullis-*' -type d -mmin +60 -exec rm -rf {{}} +
+find "${{target%/*}}" -maxdepth 1 -name '.portcullis-*' -type d -mmin +60 -exec rm -rf {{}} + || :
 stage=$(mktemp -d "${{target%/*}}/.portcullis-XXXXXX")
 trap 'rm -rf "$stage"' EXIT
 candidate="$stage/${{target##*/}}"

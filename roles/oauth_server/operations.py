@@ -16,7 +16,7 @@ UNPACK = f"""\
 set -eu
 umask 022
 upload={RELEASES}/.upload-$DIGEST.tar.gz
-find {RELEASES} -maxdepth 1 -name '.*-*' -mmin +60 -exec rm -rf {{}} +
+find {RELEASES} -maxdepth 1 -name '.*-*' -mmin +60 -exec rm -rf {{}} + || :
 stage=$(mktemp -d {RELEASES}/.stage-XXXXXX)
 trap 'rm -rf "$stage" "$upload"' EXIT
 tar -xzf "$upload" -C "$stage" --no-same-owner
@@ -30,7 +30,7 @@ tar -xzf "$upload" -C "$stage" --no-same-owner
   {{ echo "$PYTHON cannot compile the release" >&2; exit 1; }}
 chmod 755 .
 sync -f .
-mv -T "$stage" {RELEASES}/$DIGEST
+mv -T "$stage" {RELEASES}/$DIGEST || test -e {RELEASES}/$DIGEST/SHA256SUMS
 """
 
 SWITCH = f"""\

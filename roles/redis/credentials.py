@@ -30,7 +30,7 @@ set -eu
 umask 077
 password={PASSWORD} acl={ACL}
 find "${{password%/*}}" "${{acl%/*}}" -maxdepth 1 -name '.portcullis-*' -type d -mmin +60 \\
-  -exec rm -rf {{}} +
+  -exec rm -rf {{}} + || :
 stage=$(mktemp -d "${{acl%/*}}/.portcullis-XXXXXX")
 fresh=$(mktemp -d "${{password%/*}}/.portcullis-XXXXXX")
 trap 'rm -rf "$stage" "$fresh"' EXIT

@@ -24,7 +24,7 @@ def built() -> Release:
 def tree(built: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("release")
     with tarfile.open(built.archive) as tar:
-        tar.extractall(directory)  # noqa: S202 - our own archive
+        tar.extractall(directory, filter="data")
     return directory
 
 
