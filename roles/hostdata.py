@@ -182,6 +182,15 @@ class ClientData(_Data):
             raise ValueError("name exactly one of client_secret_hash and client_secret")
         return self
 
+    @model_validator(mode="after")
+    def _grants_fit_the_client(self) -> ClientData:
+        public = self.token_endpoint_auth_method == "none"  # noqa: S105 - a method, not a secret
+        if public and "client_credentials" in self.grant_types:
+            raise ValueError("client_credentials is for confidential clients (RFC 6749 §4.4)")
+        if "authorization_code" in self.grant_types and not self.redirect_uris:
+            raise ValueError("authorization_code needs redirect_uris (RFC 6749 §3.1.2.2)")
+        return self
+
 
 class Fail2banData(_Data):
     """Times are seconds. The machine that deploys is never banned, whatever stands here."""

@@ -272,6 +272,14 @@ def test_any_other_redirect_uri_is_refused(uri: str, rule: str) -> None:
             {"token_endpoint_auth_method": "none"},
             "clients[0]: a public client (token_endpoint_auth_method none) has no secret",
         ),
+        (
+            {"token_endpoint_auth_method": "none", "client_secret_hash": None},
+            "clients[0]: client_credentials is for confidential clients (RFC 6749 §4.4)",
+        ),
+        (
+            {"grant_types": ["authorization_code"], "redirect_uris": []},
+            "clients[0]: authorization_code needs redirect_uris (RFC 6749 §3.1.2.2)",
+        ),
     ],
 )
 def test_a_client_that_cannot_work_is_refused(changed: dict[str, Any], line: str) -> None:
