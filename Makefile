@@ -20,7 +20,8 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .uv/bin/uv: requirements.lock
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update --quiet && \
+	  apt-get install --quiet --yes --no-install-recommends python3-venv; } || { \
 	  echo "make: Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .uv
 	awk '/^uv==/ {p=1; print; next} /^[^ ]/ {p=0} p' requirements.lock > .uv/uv.lock
@@ -28,6 +29,9 @@ help: ## Show this list
 	@touch $@
 
 .venv/ready: requirements.lock | $(UV)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "make: Python 3.10 to 3.13 is needed, and $(PYTHON) is $$($(PYTHON) -V);" \
+	    "name another one: make PYTHON=python3.12" >&2; exit 1; }
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
 	@touch $@
