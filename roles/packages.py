@@ -12,7 +12,8 @@ from typing_extensions import override
 
 from roles.platform import Platform
 
-_LISTS_MAX_AGE = 3600  # seconds
+_LISTS_MAX_AGE = 60  # minutes
+_UPDATED = "/var/lib/apt/periodic/update-success-stamp"
 _LOCK_TIMEOUT = "-o DPkg::Lock::Timeout=300"
 
 # Another apt may still be at work: one of a run whose connection was cut, or the host's own.
@@ -22,6 +23,17 @@ until DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a; do
   tries=$((tries + 1)); test $tries -lt 60 || exit 1; sleep 5
 done"""
 
+# Nothing makes apt wait for the lock on its lists, which a new machine's own apt holds for long.
+_UPDATE = f"""\
+tries=0
+until said=$(LC_ALL=C apt-get --quiet update 2>&1); do
+  case "$said" in *"Could not get lock"*) ;; *) tries=60;; esac
+  tries=$((tries + 1)); test $tries -lt 60 || {{ echo "$said" >&2; exit 1; }}
+  sleep 5
+done
+install -d /var/lib/apt/periodic
+touch {_UPDATED}"""
+
 
 def install(platform: Platform, *names: str) -> None:
     """Install what is missing, in one transaction; lists are refreshed only for that."""
@@ -30,7 +42,7 @@ def install(platform: Platform, *names: str) -> None:
         return
     interrupted_dpkg_finished(name="Finish what an interrupted dpkg began [BASE-03]")
     if set(names) - set(host.get_fact(DebPackages)):
-        apt.update(name="Refresh the package lists [BASE-03]", cache_time=_LISTS_MAX_AGE)
+        package_lists_fresh(name="Refresh the package lists [BASE-03]")
     apt.packages(
         name="Install packages [BASE-03]",
         packages=sorted(names),
@@ -38,6 +50,32 @@ def install(platform: Platform, *names: str) -> None:
         no_recommends=True,
         extra_install_args=_LOCK_TIMEOUT,
     )
+
+
+class PackageListsFresh(FactBase[bool]):
+    """Whether the lists were fetched within the last hour."""
+
+    @override
+    def command(self) -> str:
+        return f"find {_UPDATED} -mmin -{_LISTS_MAX_AGE} 2>/dev/null; true"
+
+    @override
+    def process(self, output: Iterable[str]) -> bool:
+        return any(output)
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+
+@operation()
+def package_lists_fresh() -> Generator[StringCommand, None, None]:
+    """Fetch apt's lists if they are older than an hour, after whoever else works on them."""
+    if host.get_fact(PackageListsFresh):
+        host.noop("the package lists are fresh")
+    else:
+        yield StringCommand("sh", "-c", QuoteString(_UPDATE))
 
 
 class DpkgInterrupted(FactBase[bool]):

@@ -99,9 +99,12 @@ def running(
             f"wanted=$({_digest(feeds)})",
             # A unit whose condition is not met starts "successfully" and does not run.
             f"systemctl {verb} {unit} && systemctl is-active --quiet {unit} ||",
-            f"  {{ systemctl status --no-pager --lines=20 {unit} >&2; exit 1; }}",
+            # The journal besides: of a unit that is about to be tried again, status shows no line.
+            f"  {{ systemctl status --no-pager --lines=0 {unit} >&2;",
+            f"  journalctl --no-pager --lines=10 --output=cat --unit={unit} >&2; exit 1; }}",
             f"install -d -m 0755 {_STAMPS}",
-            f'echo "$wanted" > {stamp}.new && mv -T {stamp}.new {stamp}',
+            f"new=$(mktemp {_STAMPS}/.XXXXXX)",
+            f'echo "$wanted" > "$new" && mv -T "$new" {stamp}',
         ]
     yield StringCommand("sh", "-c", QuoteString("\n".join(lines)))
 

@@ -36,6 +36,14 @@ def base(target: Target) -> None:
         group="oauth_group",
         mode="750",
     )
+    # The directory itself, too: whoever may write there can swap `current`.
+    files.directory(
+        name="Make /opt/oauth-server [BASE-02]",
+        path="/opt/oauth-server",
+        user="root",
+        group="root",
+        mode="755",
+    )
     files.directory(
         name="Make /opt/oauth-server/releases [BASE-02]",
         path="/opt/oauth-server/releases",

@@ -40,16 +40,40 @@ class InstalledReleases(FactBase[Releases]):
         return Releases([], None)
 
 
-class ActiveKeyPair(FactBase[bool]):
-    """Whether the ring has an active pair and both of its links lead there."""
+class WholeRelease(FactBase[bool]):
+    """Whether a release is on the host with every file as its name says."""
 
     @override
-    def command(self) -> str:
+    def command(self, digest: str) -> str:
         return (
-            f"test -s {KEYS}/private_key.pem && test -s {KEYS}/public_key.pem && "
-            f"test -s {KEYS}/ring/active/private.pem && echo yes || echo no"
+            f"cd {RELEASES}/{digest} 2>/dev/null && "
+            f"echo '{digest}  SHA256SUMS' | sha256sum --check --status && "
+            "sha256sum --check --strict --status SHA256SUMS && echo whole; true"
         )
 
     @override
     def process(self, output: Iterable[str]) -> bool:
-        return list(output) == ["yes"]
+        return "whole" in output
+
+
+_RING = (
+    ("ring", "711"),
+    ("ring/active/", "711"),
+    ("ring/active/private.pem", "600"),
+    ("ring/active/public.pem", "644"),
+    ("private_key.pem", "600"),
+    ("public_key.pem", "644"),
+)
+
+
+class ActiveKeyPair(FactBase[bool]):
+    """Whether the ring has an active pair, both links lead there, and modes and owner are right."""
+
+    @override
+    def command(self) -> str:
+        paths = " ".join(path for path, _ in _RING)
+        return f"cd {KEYS} 2>/dev/null && stat -L -c '%U %a' {paths} 2>/dev/null; true"
+
+    @override
+    def process(self, output: Iterable[str]) -> bool:
+        return list(output) == [f"oauth_user {mode}" for _, mode in _RING]

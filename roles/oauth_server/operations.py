@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from secrets import token_hex
 
 from pyinfra import host
 from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
 
-from roles.oauth_server.facts import CURRENT, KEYS, RELEASES, ActiveKeyPair, InstalledReleases
+from roles.oauth_server.facts import (
+    CURRENT,
+    KEYS,
+    RELEASES,
+    ActiveKeyPair,
+    InstalledReleases,
+    WholeRelease,
+)
 from roles.oauth_server.release import Release
+
+_ROOT = CURRENT.rpartition("/")[0]
 
 # Names that begin with a dot are never releases, so an upload or an unpacking that was cut off
 # half way is none either; what a killed run left behind goes with a later one.
 UNPACK = f"""\
 set -eu
 umask 022
-upload={RELEASES}/.upload-$DIGEST.tar.gz
 find {RELEASES} -maxdepth 1 -name '.*-*' -mmin +60 -exec rm -rf {{}} + || :
 stage=$(mktemp -d {RELEASES}/.stage-XXXXXX)
-trap 'rm -rf "$stage" "$upload"' EXIT
-tar -xzf "$upload" -C "$stage" --no-same-owner
+trap 'rm -rf "$stage" "$stage.old" "$UPLOAD"' EXIT
+tar -xzf "$UPLOAD" -C "$stage" --no-same-owner
 {{
   echo "$DIGEST  $stage/SHA256SUMS" | sha256sum --check --status
   cd "$stage"
@@ -30,7 +39,8 @@ tar -xzf "$upload" -C "$stage" --no-same-owner
   {{ echo "$PYTHON cannot compile the release" >&2; exit 1; }}
 chmod 755 .
 sync -f .
-mv -T "$stage" {RELEASES}/$DIGEST || test -e {RELEASES}/$DIGEST/SHA256SUMS
+if test -e {RELEASES}/$DIGEST; then mv -T {RELEASES}/$DIGEST "$stage.old"; fi
+mv -T "$stage" {RELEASES}/$DIGEST
 """
 
 SWITCH = f"""\
@@ -41,8 +51,11 @@ cd {RELEASES}/$DIGEST
   sha256sum --check --strict --quiet SHA256SUMS
 }} || {{ echo "the release $DIGEST was altered on this host" >&2; exit 1; }}
 touch .
-ln -sfn releases/$DIGEST {CURRENT}.next
-mv -T {CURRENT}.next {CURRENT}
+find {_ROOT} -maxdepth 1 -name '.switch-*' -mmin +60 -exec rm -rf {{}} + || :
+stage=$(mktemp -d {_ROOT}/.switch-XXXXXX)
+trap 'rm -rf "$stage"' EXIT
+ln -s releases/$DIGEST "$stage/current"
+mv -T "$stage/current" {CURRENT}
 """
 
 
@@ -50,16 +63,20 @@ mv -T {CURRENT}.next {CURRENT}
 def release_present(
     release: Release, python: str
 ) -> Generator[FileUploadCommand | StringCommand, None, None]:
-    """Have the release unpacked beside the others, verified by its digest.
+    """Have the release unpacked beside the others, whole, verified by its digest.
+
+    One that is there but was altered or damaged is replaced.
 
     `python` is the path of the host's interpreter, which compiles the release once, so that no
     start of the server has to.
     """
-    if release.digest in host.get_fact(InstalledReleases).present:
+    if host.get_fact(WholeRelease, digest=release.digest):
         host.noop(f"release {release.digest[:12]} is on the host")
         return
-    yield FileUploadCommand(str(release.archive), f"{RELEASES}/.upload-{release.digest}.tar.gz")
-    yield _shell(UNPACK, DIGEST=release.digest, PYTHON=python)
+    # A name of its own, so that two runs at once do not write into one file.
+    upload = f"{RELEASES}/.upload-{token_hex(8)}.tar.gz"
+    yield FileUploadCommand(str(release.archive), upload)
+    yield _shell(UNPACK, DIGEST=release.digest, UPLOAD=upload, PYTHON=python)
 
 
 @operation()
@@ -86,7 +103,8 @@ def old_releases_pruned(release: Release, kept: int) -> Generator[StringCommand,
 def key_ring() -> Generator[StringCommand, None, None]:
     """Have a signing key, made on the host; one that is there is never replaced.
 
-    The program's own lock decides between two runs at once, not the fact.
+    Modes that were changed by hand are put back. The program's own lock decides between two runs
+    at once, not the fact.
     """
     if host.get_fact(ActiveKeyPair):
         host.noop("there is a signing key")

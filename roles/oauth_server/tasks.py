@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
+from pyinfra import host
 from pyinfra.api import deploy
 from pyinfra.operations import files
 
 from roles.files import managed_file, render
 from roles.hostdata import ClientData, OAuthServerData
+from roles.oauth_server import preview
 from roles.oauth_server.facts import CURRENT, KEYS, RELEASES
 from roles.oauth_server.operations import (
     key_ring,
@@ -18,6 +20,7 @@ from roles.oauth_server.operations import (
 )
 from roles.oauth_server.release import build
 from roles.platform import Target
+from roles.secrets import SecretError
 from roles.services import running
 
 _SETTINGS = "/etc/oauth2/server.yaml"
@@ -45,14 +48,19 @@ def oauth_server(
     redis_unit: str,
 ) -> None:
     """Only `gateway_user` may connect to the unix socket; `redis_unit` starts before the server."""
+    settings_text = render("oauth_server/server.yaml.j2", data=data)
+    clients_text = render("oauth_server/clients.json.j2", clients=_entries(clients))
+    preview.check(host.name, settings_text, clients_text)
     release = build(target)
     new_release = f"{target.python.path} -I -S {RELEASES}/{release.digest}"
 
-    release_present(name="Unpack the release [SRV-01]", release=release, python=target.python.path)
+    unpacked = release_present(
+        name="Unpack the release [SRV-01]", release=release, python=target.python.path
+    )
     registered = managed_file(
         name="Write clients.json [SRV-02]",
         path=_CLIENTS,
-        content=render("oauth_server/clients.json.j2", clients=[_entry(c) for c in clients]),
+        content=clients_text,
         group="oauth_group",
         mode="0640",
         check=f'{new_release} check --clients "$candidate"',
@@ -61,7 +69,7 @@ def oauth_server(
     settings = managed_file(
         name="Write server.yaml [SRV-02]",
         path=_SETTINGS,
-        content=render("oauth_server/server.yaml.j2", data=data),
+        content=settings_text,
         group="oauth_group",
         mode="0640",
         check=f'{new_release} check --config "$candidate"',
@@ -124,7 +132,7 @@ def oauth_server(
             _SETTINGS,
             _CLIENTS,
         ],
-        after=(registered, settings, switched, unit),
+        after=(unpacked, registered, settings, switched, unit),
     )
     # After the server runs: until then the release before this one is the way back.
     old_releases_pruned(
@@ -132,11 +140,18 @@ def oauth_server(
     )
 
 
-def _entry(client: ClientData) -> dict[str, object]:
-    """The client as it stands in clients.json: with the hash of its secret, never the secret."""
-    entry: dict[str, object] = client.model_dump(mode="json", exclude_none=True,
-                                                 exclude={"client_secret"})  # fmt: skip
-    if client.client_secret is not None:
-        secret = client.client_secret.read().unmask()
-        entry["client_secret_hash"] = f"sha256:{hashlib.sha256(secret.encode()).hexdigest()}"
-    return entry
+def _entries(clients: tuple[ClientData, ...]) -> list[dict[str, object]]:
+    """The clients as they stand in clients.json: with the hash of a secret, never the secret."""
+    entries = []
+    for number, client in enumerate(clients):
+        entry = client.model_dump(mode="json", exclude_none=True, exclude={"client_secret"})
+        if client.client_secret is not None:
+            try:
+                secret = client.client_secret.read().unmask()
+            except SecretError as error:
+                raise SecretError(
+                    f"{host.name}: clients[{number}].client_secret: {error}"
+                ) from None
+            entry["client_secret_hash"] = f"sha256:{hashlib.sha256(secret.encode()).hexdigest()}"
+        entries.append(entry)
+    return entries

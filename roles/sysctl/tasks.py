@@ -22,12 +22,13 @@ def sysctl(data: SysctlData) -> None:
     settings = chosen(data.values)
     missing = _missing(settings)
     present = [setting for setting in settings if setting not in missing]
+    # The kernel is the checker: what it refuses must not wait in a file for the next boot.
+    applied(name="Apply the kernel settings [NET-07]", settings=present)
     managed_file(
         name="Write zz-portcullis.conf [NET-07]",
         path=_DROP_IN,
         content=render("sysctl/zz-portcullis.conf.j2", settings=present, missing=missing),
     )
-    applied(name="Apply the kernel settings [NET-07]", settings=present)
 
 
 def _missing(settings: list[Setting]) -> list[Setting]:

@@ -29,6 +29,15 @@ def test_a_deploy_never_replaces_a_key(deployed: RunningLab) -> None:
     assert _digests(deployed) == before
 
 
+def test_modes_that_were_changed_by_hand_are_put_back(deployed: RunningLab) -> None:
+    before = _digests(deployed)
+    deployed.ssh(f"sudo chmod 644 {KEYS}/ring/active/private.pem; sudo chmod 777 {KEYS}/ring")
+    running.deploy(deployed)
+    stat = deployed.ssh(f"sudo stat -L -c %a {KEYS}/private_key.pem {KEYS}/ring").stdout.split()
+    assert stat == ["600", "711"]
+    assert _digests(deployed) == before
+
+
 def test_runs_at_once_make_one_key(deployed: RunningLab) -> None:
     """In a directory of their own, so that the host keeps its key."""
     directory = "/var/lib/oauth-server/test-keys"

@@ -33,7 +33,7 @@ def test_an_upload_that_was_cut_off_never_becomes_a_release(
     upload = f"{RELEASES}/.upload-{digest}.tar.gz"
     pack = f"sudo tar -czf - -C {RELEASES}/{current} . | head -c {kept} | sudo tee {upload}"
     deployed.ssh(f"{pack} >/dev/null")
-    said = deployed.ssh(_run(UNPACK, DIGEST=digest, PYTHON="/usr/bin/python3.11"))
+    said = deployed.ssh(_run(UNPACK, DIGEST=digest, UPLOAD=upload, PYTHON="/usr/bin/python3.11"))
     assert said.returncode != 0
     assert _names(deployed) == [current]
 
@@ -44,7 +44,7 @@ def test_a_whole_archive_under_a_wrong_name_is_no_release(
     digest = current[::-1]
     upload = f"{RELEASES}/.upload-{digest}.tar.gz"
     deployed.ssh(f"sudo tar -czf {upload} -C {RELEASES}/{current} .")
-    said = deployed.ssh(_run(UNPACK, DIGEST=digest, PYTHON="/usr/bin/python3.11"))
+    said = deployed.ssh(_run(UNPACK, DIGEST=digest, UPLOAD=upload, PYTHON="/usr/bin/python3.11"))
     assert said.returncode != 0
     assert f"the upload is not the release {digest}" in said.stderr
     assert _names(deployed) == [current]
@@ -60,6 +60,18 @@ def test_a_release_that_was_altered_is_not_switched_to(deployed: RunningLab, cur
     assert said.returncode != 0
     assert f"the release {current} was altered on this host" in said.stderr
     assert deployed.ssh(_run(SWITCH, DIGEST=current)).returncode == 0
+
+
+def test_a_damaged_release_is_mended_by_the_next_deploy(deployed: RunningLab, current: str) -> None:
+    tree = f"{RELEASES}/{current}"
+    pid = "systemctl show --property=MainPID oauth-server.service"
+    before = deployed.ssh(pid).stdout
+    deployed.ssh(f"sudo rm {tree}/oauth_server/log.py; echo '#' | sudo tee -a {tree}/__main__.py")
+    running.deploy(deployed)
+    whole = deployed.ssh(f"cd {tree} && sha256sum --check --quiet --strict SHA256SUMS")
+    assert (whole.returncode, whole.stdout) == (0, "")
+    assert deployed.ssh(pid).stdout != before
+    assert _names(deployed) == [current]
 
 
 def test_old_releases_are_kept_to_the_inventorys_number(deployed: RunningLab, current: str) -> None:

@@ -47,11 +47,11 @@ def test_el_gets_epel_before_the_packages_that_are_in_it() -> None:
 
 def test_lists_are_refreshed_only_when_something_is_missing() -> None:
     host = FakeHost(Platform.DEBIAN_12, responses={"dpkg -l": []})
-    assert "apt-get update" in host.run(base, host.target).text()
+    assert "apt-get --quiet update" in host.run(base, host.target).text()
     installed = [f"ii  {name}  1  amd64  text" for name in PACKAGES[Platform.DEBIAN_12]]
     complete = FakeHost(Platform.DEBIAN_12, responses={"dpkg -l": installed})
     text = complete.run(base, complete.target).text()
-    assert "apt-get update" not in text
+    assert "apt-get --quiet update" not in text
     assert " install " not in text
 
 

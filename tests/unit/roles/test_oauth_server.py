@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from roles.errors import DeployError
 from roles.gateway.layout import LAYOUTS as GATEWAY
 from roles.hostdata import ClientData, OAuthServerData
 from roles.oauth_server import tasks
@@ -54,7 +55,8 @@ def deployed(platform: Platform, **client: Any) -> FakeHost:
 HASH = "sha256:" + "a" * 64
 INSTALLED: dict[str | re.Pattern[str], Any] = {
     "readlink /opt/oauth-server/current": [f"releases/{DIGEST}", DIGEST],
-    "test -s /etc/oauth2/keys/private_key.pem": "yes",
+    f"cd /opt/oauth-server/releases/{DIGEST}": "whole",
+    "cd /etc/oauth2/keys": [f"oauth_user {mode}" for mode in (711, 711, 600, 644, 600, 644)],
 }
 
 
@@ -141,3 +143,59 @@ def test_old_releases_beyond_those_kept_go_and_the_current_one_stays() -> None:
     text = deploy(host).text()
     removed = [line.split("/")[-1] for line in text.splitlines() if line.startswith("rm -rf")]
     assert removed == names[3:]
+
+
+def test_a_release_that_was_damaged_is_unpacked_anew_and_the_server_restarted() -> None:
+    host = deployed(Platform.DEBIAN_12)
+    host.units = {unit: [] for unit in host.units}
+    host.responses = {**INSTALLED, f"cd /opt/oauth-server/releases/{DIGEST}": []}
+    clients = (ClientData.model_validate({**CLIENT, "client_secret_hash": HASH}),)
+    changed = deploy(host, clients).changed
+    assert any("Unpack the release" in name for name in changed)
+    assert host.units["oauth-server.service"] == ["restart"]
+
+
+@pytest.mark.parametrize("line", range(6))
+def test_a_mode_in_the_ring_that_was_changed_is_put_back(line: int) -> None:
+    ring = list(INSTALLED["cd /etc/oauth2/keys"])
+    ring[line] = "oauth_user 777"
+    host = FakeHost(Platform.DEBIAN_12, responses={**INSTALLED, "cd /etc/oauth2/keys": ring})
+    assert "keys init --dir /etc/oauth2/keys" in deploy(host).text()
+    whole = FakeHost(Platform.DEBIAN_12, responses=INSTALLED)
+    assert "keys init" not in deploy(whole).text()
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"client_name": "a\nb"}, "clients.json: clients[0].client_name: must be printable"),
+        (
+            {"audience": ["a b"]},
+            "clients.json: clients[0].audience[0]: must be ASCII without spaces",
+        ),
+        (
+            {"redirect_uris": ["https://user:secret@a.test/"]},
+            "clients.json: clients[0].redirect_uris[0]: ",
+        ),
+    ],
+)
+def test_what_the_server_would_refuse_is_refused_here_first(
+    changed: dict[str, Any], line: str
+) -> None:
+    """Before any host was changed, and without the value, which may be a secret."""
+    host = FakeHost(Platform.DEBIAN_12)
+    clients = (ClientData.model_validate({**CLIENT, "client_secret_hash": HASH, **changed}),)
+    with pytest.raises(DeployError) as refused:
+        deploy(host, clients)
+    (_, said) = str(refused.value).splitlines()
+    assert said.startswith(f"@fake/host: {line}")
+    assert "secret@" not in said
+    assert host.files == {}
+
+
+def test_a_secret_that_is_nowhere_names_host_and_client() -> None:
+    source = {"client_secret": {"env": "PORTCULLIS_NO_SUCH_VARIABLE"}}
+    clients = (ClientData.model_validate({**CLIENT, **source}),)
+    line = r"@fake/host: clients\[0\]\.client_secret: environment variable PORTCULLIS_NO_SUCH"
+    with pytest.raises(DeployError, match=line):
+        deploy(FakeHost(Platform.DEBIAN_12), clients)
