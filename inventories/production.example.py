@@ -1,4 +1,4 @@
-"""Two authorization servers behind a bastion. Copy it, and change what is yours.
+"""Two authorization servers behind a bastion. Copy it with ssh_config.example, and make it yours.
 
     pyinfra --dry inventories/production.py deploy.py     what would change
     pyinfra inventories/production.py deploy.py           change it
@@ -17,7 +17,7 @@ _HOSTS = [
 
 _COMMON = {
     # How to get there. ProxyJump, users and keys stand in the ssh_config, as for ssh itself.
-    "ssh_config_file": "inventories/ssh_config.example",
+    "ssh_config_file": "inventories/ssh_config",
     "ssh_strict_host_key_checking": "yes",
     "ssh_paramiko_connect_kwargs": CONNECT_KWARGS,
     "_sudo": True,

@@ -44,4 +44,5 @@ def test_the_production_example_is_valid_for_every_host(example: dict[str, dict[
 
 def test_the_example_jumps_through_its_bastion(example: dict[str, dict[str, Any]]) -> None:
     for host in example.values():
-        assert "ProxyJump bastion" in (ROOT / host["data"]["ssh_config_file"]).read_text()
+        copied_from = ROOT / (host["data"]["ssh_config_file"] + ".example")
+        assert "ProxyJump bastion" in copied_from.read_text()
