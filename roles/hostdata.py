@@ -11,15 +11,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pyinfra.api.arguments import all_global_arguments
 
 from roles.errors import DeployError
-from roles.secrets import Source
+from roles.secrets import LocalPath, Source
 
+_GLOBAL_ARGUMENTS = frozenset(name for name, _ in all_global_arguments() if name.startswith("_"))
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
@@ -72,7 +74,10 @@ def _redirect_uri(value: str) -> str:
     """RFC 6749 §3.1.2, RFC 8252 §7; the server checks it once more and further."""
     if not (value.isascii() and value.isprintable()) or " " in value:
         raise ValueError("must be printable ASCII without spaces (RFC 3986 §2)")
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise ValueError("must be a URI (RFC 3986)") from None
     if "#" in value:
         raise ValueError("must have no fragment (RFC 6749 §3.1.2)")
     if parts.scheme == "http":
@@ -89,10 +94,24 @@ def _redirect_uri(value: str) -> str:
     return value
 
 
+def _memory(value: str) -> str:
+    """Redis itself takes more than 1 MB, and needs room before it refuses writes."""
+    written = re.fullmatch(r"([1-9][0-9]{0,9})(kb|mb|gb)", value)
+    bytes_ = int(written[1]) * _UNITS[written[2]] if written else 0
+    if not 16 * _UNITS["mb"] <= bytes_ <= 1024 * _UNITS["gb"]:
+        raise ValueError("must be a number with kb, mb or gb, from 16mb to 1024gb")
+    return value
+
+
+_UNITS = {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
+
 Host = Annotated[str, AfterValidator(_host)]
 Network = Annotated[str, AfterValidator(_network)]
 Issuer = Annotated[str, AfterValidator(_issuer)]
 RedirectUri = Annotated[str, AfterValidator(_redirect_uri)]
+Memory = Annotated[str, AfterValidator(_memory)]
+# What fits into a kernel's int, unsigned int or unsigned long, the widest that a key has.
+KernelNumber = Annotated[int, Field(ge=-(2**31), lt=2**64)]
 
 
 class _Data(BaseModel):
@@ -104,7 +123,7 @@ class _Data(BaseModel):
 class SysctlData(_Data):
     """`values` replace or join the role's own, for example {"net.core.somaxconn": 8192}."""
 
-    values: dict[Annotated[str, Field(pattern=r"^[a-z0-9_.*/-]+$")], int] = {}
+    values: dict[Annotated[str, Field(pattern=r"^[a-z0-9_.*/-]+$")], KernelNumber] = {}
 
 
 class ChronyData(_Data):
@@ -122,14 +141,14 @@ class LocalCaData(_Data):
     """A CA for labs and closed networks; its key stays in `directory` on this machine."""
 
     mode: Literal["local_ca"]
-    directory: Annotated[Path, Field(strict=False)]
+    directory: LocalPath
 
 
 class CertificateFilesData(_Data):
     """The operator's own certificate chain (leaf first) and its key."""
 
     mode: Literal["files"]
-    certificate: Annotated[Path, Field(strict=False)]
+    certificate: LocalPath
     private_key: Annotated[Source, Field(strict=False)]
 
 
@@ -139,7 +158,7 @@ CertificatesData = Annotated[LocalCaData | CertificateFilesData, Field(discrimin
 class RedisData(_Data):
     """`maxmemory` as in redis.conf, for example "256mb"."""
 
-    maxmemory: Annotated[str, Field(pattern=r"^[1-9][0-9]*(kb|mb|gb)$")] = "256mb"
+    maxmemory: Memory = "256mb"
 
 
 class OAuthServerData(_Data):
@@ -196,15 +215,15 @@ class Fail2banData(_Data):
     """Times are seconds. The machine that deploys is never banned, whatever stands here."""
 
     ignore: Annotated[tuple[Network, ...], Field(strict=False)] = ()
-    max_retry: Annotated[int, Field(ge=1)] = 10
-    find_time: Annotated[int, Field(ge=1)] = 600
-    ban_time: Annotated[int, Field(ge=1)] = 3600
+    max_retry: Annotated[int, Field(ge=1, le=10_000)] = 10
+    find_time: Annotated[int, Field(ge=1, le=604_800)] = 600
+    ban_time: Annotated[int, Field(ge=1, le=31_536_000)] = 3600
 
 
 class LogrotateData(_Data):
     """`keep` files of one day each."""
 
-    keep: Annotated[int, Field(ge=1)] = 14
+    keep: Annotated[int, Field(ge=1, le=3650)] = 14
 
 
 class HostData(_Data):
@@ -227,52 +246,84 @@ class HostData(_Data):
         return self
 
 
-def validate(host: str, data: Mapping[str, Any], *, connection_keys: frozenset[str]) -> HostData:
+def validate(host: str, data: Mapping[Any, Any], *, connection_keys: frozenset[str]) -> HostData:
     """Check one host's merged inventory data.
 
-    `connection_keys` are those that pyinfra itself reads (`ssh_user` and so on); keys that start
-    with an underscore are pyinfra's global arguments. No value is ever part of a message.
+    `connection_keys` are those that pyinfra itself reads (`ssh_user` and so on), as it does its
+    global arguments (`_sudo` and so on). No value is ever part of a message.
 
     Raises HostDataError.
     """
-    ours = {
-        key: value
-        for key, value in data.items()
-        if key not in connection_keys and not key.startswith("_")
-    }
+    pyinfras = connection_keys | _GLOBAL_ARGUMENTS
+    ours = {key: value for key, value in data.items() if key not in pyinfras}
     try:
         return HostData.model_validate(ours)
     except ValidationError as error:
-        raise HostDataError("\n".join(_lines(host, error))) from None
+        raise HostDataError("\n".join(_lines(host, error, pyinfras))) from None
 
 
-def _lines(host: str, error: ValidationError) -> Iterator[str]:
-    faults = error.errors(include_input=False, include_url=False, include_context=False)
+def _lines(host: str, error: ValidationError, pyinfras: frozenset[str]) -> Iterator[str]:
+    faults = error.errors(include_input=False, include_url=False)
     for fault in faults:
         location = fault["loc"]
         if any(other["loc"][: len(location)] == location != other["loc"] for other in faults):
             continue  # what lies beneath is the reason, and has its own line
         path = _path(location)
-        match fault["type"]:
-            case "extra_forbidden":
-                rule = f"unknown key{_suggestion(location)}"
-            case "missing":
-                rule = "is missing"
-            case "union_tag_not_found" | "union_tag_invalid":
-                rule = "its mode must be local_ca or files"
-            case _:
-                rule = fault["msg"].removeprefix("Value error, ")
+        rule = _rule(fault)
+        if location[-1:] == ("[key]",):
+            rule = f"the key itself {rule}"
+        if fault["type"] == "extra_forbidden":
+            rule += _suggestion(location, pyinfras)
         yield f"{host}: {path}: {rule}" if path else f"{host}: {rule}"
 
 
+_RULES = {
+    "extra_forbidden": "unknown key",
+    "invalid_key": "a key must be text",
+    "missing": "is missing",
+    "union_tag_not_found": "its mode must be local_ca or files",
+    "union_tag_invalid": "its mode must be local_ca or files",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+    "string_type": "must be text",
+    "string_unicode": "must be text that UTF-8 can hold",
+    "path_type": "must be a path, as text",
+    "int_type": "must be a whole number",
+    "bool_type": "must be True or False",
+    "too_short": "must not be empty",
+    "string_pattern_mismatch": "must match {pattern}",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "less_than": "must be less than {lt}",
+}
+
+
+def _rule(fault: ErrorDetails) -> str:
+    """In the words of whoever writes an inventory, who knows of no tuple and no model."""
+    wording = _RULES.get(fault["type"])
+    if wording is None:
+        return fault["msg"].removeprefix("Value error, ")
+    return wording.format_map(fault.get("ctx", {}))
+
+
 def _path(location: tuple[int | str, ...]) -> str:
-    """`clients[0].redirect_uris[1]`; pydantic's union tags are no part of what was written."""
-    parts = [p for n, p in enumerate(location) if not (n == 1 and p in ("local_ca", "files"))]
-    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts).lstrip(".")
+    """`clients[0].redirect_uris[1]`; pydantic's own tags are no part of what was written."""
+    parts = [
+        part
+        for position, part in enumerate(location)
+        if not (position == 1 and part in ("local_ca", "files")) and part != "[key]"
+    ]
+    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts).removeprefix(".")
+    return path if path.isprintable() else ascii(path)[1:-1]
 
 
-def _suggestion(location: tuple[int | str, ...]) -> str:
+def _suggestion(location: tuple[int | str, ...], pyinfras: frozenset[str]) -> str:
     models: list[type[BaseModel]] = [*_Data.__subclasses__(), Source]
     known = {name for model in models for name in model.model_fields}
+    if len(location) == 1:
+        known |= pyinfras
     near = get_close_matches(str(location[-1]), sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""

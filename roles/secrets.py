@@ -6,8 +6,9 @@ import os
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pyinfra.api import HiddenValue
 
 from roles.errors import DeployError
@@ -15,6 +16,46 @@ from roles.errors import DeployError
 
 class SecretError(DeployError):
     """A secret could not be read; the message names the source, never the value."""
+
+
+def _path(path: Path) -> Path:
+    try:
+        _word(str(path))
+        expanded = path.expanduser()
+    except ValueError:
+        raise ValueError("must be a path without NUL or broken characters") from None
+    except RuntimeError:
+        raise ValueError("must begin with the ~ of a user of this machine, or none") from None
+    if expanded == Path():
+        raise ValueError("must be a path, neither empty nor the working directory itself")
+    return expanded
+
+
+def _word(value: str) -> str:
+    """What the system takes as an argument or a name; it ends either at a NUL."""
+    try:
+        if b"\0" not in os.fsencode(value):
+            return value
+    except UnicodeEncodeError:
+        pass
+    raise ValueError("must be text without NUL or broken characters")
+
+
+def _variable(value: str) -> str:
+    if not value or "=" in value:
+        raise ValueError("must be a variable's name: not empty, and without an equals sign")
+    return value
+
+
+def _program(command: tuple[str, ...]) -> tuple[str, ...]:
+    if not command[0]:
+        raise ValueError("must begin with a program's name")
+    return command
+
+
+# `~` is followed; whether anything lies there is seen when it is read.
+LocalPath = Annotated[Path, Field(strict=False), AfterValidator(_path)]
+_Word = Annotated[str, AfterValidator(_word)]
 
 
 class Source(BaseModel):
@@ -26,9 +67,11 @@ class Source(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    env: str | None = None
-    file: Path | None = None
-    command: tuple[str, ...] | None = Field(default=None, min_length=1)
+    env: Annotated[_Word, AfterValidator(_variable)] | None = None
+    file: LocalPath | None = None
+    command: Annotated[tuple[_Word, ...], Field(min_length=1), AfterValidator(_program)] | None = (
+        None
+    )
 
     @model_validator(mode="after")
     def _names_one_place(self) -> Source:
@@ -43,12 +86,15 @@ class Source(BaseModel):
             return f"file {self.file}"
         return f"command {(self.command or ('?',))[0]}"
 
-    def read(self) -> HiddenValue:
-        """The secret without its last newline.
+    def read(self, wanted: str = "") -> HiddenValue:
+        """The secret without its last newline; `wanted` is the key that names this source.
 
-        Raises SecretError when it cannot be had or is empty.
+        Raises SecretError, with `wanted` before the reason, when it cannot be had or is empty.
         """
-        return _read(self)
+        try:
+            return _read(self)
+        except SecretError as error:
+            raise SecretError(f"{wanted}: {error}" if wanted else str(error)) from None
 
 
 @cache
@@ -57,6 +103,10 @@ def _read(source: Source) -> HiddenValue:
     text = _text(source).removesuffix("\n")
     if not text:
         raise SecretError(f"{source} is empty")
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # how Python keeps the other bytes of an environment variable
+        raise SecretError(f"{source} cannot be used: it is not UTF-8 text") from None
     return HiddenValue(text)
 
 
@@ -65,7 +115,7 @@ def _text(source: Source) -> str:
         return os.environ.get(source.env, "")
     if source.file is not None:
         try:
-            return source.file.expanduser().read_text()
+            return source.file.read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise SecretError(f"{source} cannot be read: {_reason(error)}") from None
     return _output(source, source.command or ())

@@ -36,7 +36,7 @@ def test_a_faulty_inventory_is_refused_with_every_fault_in_a_line() -> None:
         checked(FakeHost(Platform.DEBIAN_12), {**VALID, "redsi": {}, "logrotate": {"keep": 0}})
     assert str(refused.value).splitlines() == [
         "the inventory is refused:",
-        "@fake/host: logrotate.keep: Input should be greater than or equal to 1",
+        "@fake/host: logrotate.keep: must be 1 or more",
         "@fake/host: redsi: unknown key; did you mean redis?",
     ]
 

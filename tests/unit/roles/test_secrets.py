@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -69,6 +70,20 @@ def test_what_cannot_be_read_names_the_place_and_nothing_else(source: Source, me
         source.read()
     assert str(failed.value) == message
     assert failed.value.__cause__ is None
+
+
+def test_the_key_that_wanted_it_comes_first() -> None:
+    with pytest.raises(SecretError) as failed:
+        Source(env="PORTCULLIS_NOT_SET").read("web-1: clients[0].client_secret")
+    assert str(failed.value) == (
+        "web-1: clients[0].client_secret: environment variable PORTCULLIS_NOT_SET is empty"
+    )
+
+
+def test_bytes_that_are_no_text_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "PORTCULLIS_TEST_BYTES", os.fsdecode(b"\xff"))
+    with pytest.raises(SecretError, match=r"TEST_BYTES cannot be used: it is not UTF-8 text"):
+        Source(env="PORTCULLIS_TEST_BYTES").read()
 
 
 @pytest.mark.parametrize(
