@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from oauth_server import schema
+from oauth_server import files, schema
 from oauth_server.errors import OperatorError
 from oauth_server.models import AuthMethod, Client, GrantType
 from oauth_server.protocol import client_secret, redirect_uri, scope
@@ -16,6 +16,7 @@ from oauth_server.protocol import client_secret, redirect_uri, scope
 # Within RFC 6749 appendix A.1, and the same in a URL and in the log.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _AUDIENCE = re.compile(r"[\x21-\x7e]{1,512}")
+_MAX_BYTES = 16 * 1024 * 1024
 
 Clients = Mapping[str, Client]
 """By client_id."""
@@ -23,7 +24,7 @@ Clients = Mapping[str, Client]
 
 def load(path: Path) -> Clients:
     """The clients of a file that is valid as a whole; OperatorError has every problem otherwise."""
-    document = _parse(path, schema.read_text(path))
+    document = _parse(path, files.read_text(path, max_bytes=_MAX_BYTES))
     problems = schema.Problems(path)
     clients: dict[str, Client] = {}
     for index, entry in enumerate(_entries(document, problems.report)):
@@ -51,11 +52,11 @@ def _parse(path: Path, text: str) -> object:
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Readers differ in which of two equal members they take (RFC 8259 §4): refuse them."""
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!a} is given twice in one object")
+    members: dict[str, object] = {}
+    for name, value in pairs:
+        if name in members:
+            raise ValueError(f"{schema.shown(name)} is given twice in one object")
+        members[name] = value
     return members
 
 
@@ -69,7 +70,7 @@ def _entries(document: object, report: schema.Report) -> list[object]:
         report("", 'must be {"clients": [ … ]}')
         return []
     for name in document.keys() - {"clients"}:
-        report(ascii(name), "is not known")
+        report(schema.shown(name), "is not known")
     return entries
 
 

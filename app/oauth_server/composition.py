@@ -11,7 +11,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from oauth_server import clients, log, schema, systemd
+from oauth_server import clients, files, log, systemd
 from oauth_server.clients import Clients
 from oauth_server.errors import OperatorError
 from oauth_server.grants.authentication import ClientAuthenticator
@@ -125,7 +125,7 @@ def _store(settings: StoreSettings) -> Store:
         return MemoryStore()
     password = None
     if settings.password_file is not None:
-        password = schema.read_text(Path(settings.password_file)).rstrip("\r\n")
+        password = files.read_text(Path(settings.password_file)).rstrip("\r\n")
     return RedisStore(settings.socket, settings.username, password)
 
 
@@ -133,6 +133,8 @@ def _tls_context(settings: Settings, sockets: Sequence[socket.socket]) -> ssl.SS
     if all(sock.family == socket.AF_UNIX for sock in sockets):
         return None
     certificate, key = settings.certificate, settings.certificate_key
+    for path in (certificate, key):
+        files.read(Path(path))  # OpenSSL would wait at a FIFO
     try:
         return serving.tls_context(certificate, key)
     except (OSError, ValueError) as error:

@@ -115,6 +115,7 @@ class StandardError:
 
 def _open(path: Path) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+    flags |= os.O_NONBLOCK  # neither opening a FIFO nor writing to a full one may stop the server
     try:
         descriptor = os.open(path, flags | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -6,6 +6,7 @@ msgspec alone stops at the first one.
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -21,7 +22,8 @@ Report = Callable[[str, str], None]
 Rules = Mapping[str, Callable[[Any], Iterable[str]]]
 """By field, `outer.inner` within another Struct: which rules beyond its type a value breaks."""
 
-_MAX_BYTES = 16 * 1024 * 1024
+_MAX_PROBLEMS = 100
+_MAX_SHOWN = 64
 
 
 class Problems:
@@ -32,27 +34,16 @@ class Problems:
         self._lines: list[str] = []
 
     def report(self, path: str, rule: str) -> None:
+        """Raises OperatorError once there are more than anybody reads: a file may be all wrong."""
+        if len(self._lines) == _MAX_PROBLEMS:
+            self._lines.append(f"{self._file}: has more faults than these")
+            self.raise_any()
         self._lines.append(f"{self._file}: {path}: {rule}" if path else f"{self._file}: {rule}")
 
     def raise_any(self) -> None:
         """Raises OperatorError with all that was reported."""
         if self._lines:
             raise OperatorError(*self._lines)
-
-
-def read_text(path: Path) -> str:
-    """A file of the operator's. Raises OperatorError."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise OperatorError(f"{path}: {error.strerror}") from None
-    if len(content) > _MAX_BYTES:
-        raise OperatorError(f"{path}: is larger than {_MAX_BYTES // 1024 // 1024} MiB")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise OperatorError(f"{path}: is not UTF-8 (byte {error.start})") from None
 
 
 def convert(kind: type[S], document: object, path: str, rules: Rules, report: Report) -> S | None:
@@ -65,12 +56,12 @@ def convert(kind: type[S], document: object, path: str, rules: Rules, report: Re
         report(path, "must be an object")
         return None
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    types = get_type_hints(kind, include_extras=True)
+    types = _types(kind)
     values: dict[str, object] = {}
     sound = True
     for name in document:
         if name not in fields:
-            report(_join(path, str(name)), "is not known" + _suggestion(str(name), fields))
+            report(_join(path, shown(name)), "is not known" + _suggestion(shown(name), fields))
             sound = False
     for name, field in fields.items():
         if name not in document:
@@ -96,6 +87,11 @@ def convert(kind: type[S], document: object, path: str, rules: Rules, report: Re
     return kind(**values) if sound else None
 
 
+@functools.cache  # dear, and asked once for each of thousands of clients
+def _types(kind: type[msgspec.Struct]) -> Mapping[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
 def _no_rule(_: object) -> Iterable[str]:
     return ()
 
@@ -109,9 +105,14 @@ def _apply(rule: Callable[[Any], Iterable[str]], value: object, path: str, repor
             report(path, broken)
 
 
+def shown(name: str) -> str:
+    """A name of the operator's as it goes into a message: a piece of one line."""
+    cut = name[:_MAX_SHOWN]
+    return cut if cut.isprintable() else ascii(cut)
+
+
 def _join(path: str, name: str) -> str:
-    shown = name if name.isprintable() else ascii(name)
-    return f"{path}.{shown}" if path else shown
+    return f"{path}.{name}" if path else name
 
 
 def _rule(problem: str) -> str:

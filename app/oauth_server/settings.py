@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 import yaml
 
-from oauth_server import schema
+from oauth_server import files, schema
 from oauth_server.errors import OperatorError
 from oauth_server.protocol import issuer as issuer_rules
 
@@ -60,24 +60,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(ipaddress.ip_network(text) for text in self.trusted_proxies)
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML without the silent choice between two equal keys."""
+class _PlainLoader(yaml.SafeLoader):
+    """YAML as people write settings: keys are text and differ, tags and aliases are refused.
+
+    A tag can make the loader fail in a dozen ways, and a few merged aliases can fill the memory.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
+            raise yaml.composer.ComposerError(
+                problem="aliases (*) and tags (!) are not known here", problem_mark=event.start_mark
+            )
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:str":
+                raise yaml.constructor.ConstructorError(
+                    problem="a key must be text", problem_mark=key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"{key.value} is given twice", problem_mark=key.start_mark
+                    problem=f"{schema.shown(key.value)} is given twice", problem_mark=key.start_mark
                 )
-            if isinstance(key.value, str):
-                seen.add(key.value)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
 def load(path: Path) -> Settings:
     """Raises OperatorError with every problem of the file."""
-    document = _parse(path, schema.read_text(path))
+    document = _parse(path, files.read_text(path))
     problems = schema.Problems(path)
     settings = schema.convert(Settings, document, "", _RULES, problems.report)
     if settings is not None:
@@ -89,12 +103,13 @@ def load(path: Path) -> Settings:
 
 def _parse(path: Path, text: str) -> object:
     try:
-        return yaml.load(text, _UniqueKeyLoader)  # noqa: S506 - derived from SafeLoader
+        return yaml.load(text, _PlainLoader)  # noqa: S506 - derived from SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise OperatorError(f"{path}: {where}{error.problem or 'is not YAML'}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
+    # The last two are for numbers and dates that no type of Python's holds.
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
         raise OperatorError(f"{path}: is not YAML") from None
 
 

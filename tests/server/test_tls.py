@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
+import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.server.process import Server
+from tests.server.process import ENVIRONMENT, Server, Site, activated, configure
 
 
 def handshake(server: Server, context: ssl.SSLContext) -> str | None:
@@ -38,3 +41,16 @@ def test_plain_http_on_the_tls_port_gets_nothing(server: Server) -> None:
 
 def test_the_gateways_socket_speaks_plain_http(gateway: httpx.Client) -> None:
     assert gateway.get("/health/live").status_code == 200
+
+
+def test_a_certificate_that_is_a_pipe_blocks_nobody(tmp_path: Path, site: Site) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    config = configure(tmp_path, site, certificate=str(tmp_path / "pipe"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        refused = subprocess.run(
+            activated([listening], "serve", "--config", str(config)),
+            pass_fds=[listening.fileno()], env=ENVIRONMENT, capture_output=True, text=True,
+            timeout=20,
+        )  # fmt: skip
+    assert refused.returncode == 1
+    assert refused.stderr == f"oauth-server: {tmp_path}/pipe: is not a regular file\n"

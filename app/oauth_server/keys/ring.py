@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from oauth_server import files
 from oauth_server.errors import OperatorError
 from oauth_server.keys.jose import KeyFormatError, PrivateKey, PublicKey
 
@@ -15,7 +15,6 @@ RING = "ring"
 ACTIVE = "active"
 PRIVATE = "private.pem"
 PUBLIC = "public.pem"
-_MAX_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def active_kid(ring: Path) -> str:
 def load_private(entry: Path) -> PrivateKey:
     """The private key of a ring entry, if it matches the public one. Raises OperatorError."""
     path = entry / PRIVATE
-    pem, mode = _read(path)
+    pem, mode = files.read(path, through_link=False)
     if mode & 0o077:
         raise OperatorError(
             f"{path}: others than its owner can read or change it (mode {mode:04o}, must be 0600)"
@@ -77,23 +76,9 @@ def load_public(entry: Path) -> PublicKey:
     """The public key of a ring entry, if the entry is named after it. Raises OperatorError."""
     path = entry / PUBLIC
     try:
-        key = PublicKey.from_pem(_read(path)[0])
+        key = PublicKey.from_pem(files.read(path, through_link=False)[0])
     except KeyFormatError as error:
         raise OperatorError(f"{path}: {error}") from None
     if key.kid != entry.name:  # RFC 7638: the kid is the key's thumbprint
         raise OperatorError(f"{path}: its thumbprint is {key.kid}, not its directory's name")
     return key
-
-
-def _read(path: Path) -> tuple[bytes, int]:
-    """A regular file's content and mode, both of the same file."""
-    try:
-        # Not through a symlink; and opening a FIFO must not block.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OperatorError(f"{path}: is not a regular file")
-            return file.read(_MAX_BYTES), stat.S_IMODE(status.st_mode)
-    except OSError as error:
-        raise OperatorError(f"{path}: {error.strerror}") from None

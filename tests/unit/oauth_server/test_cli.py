@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def test_check_judges_the_file_that_is_named_alone(tmp_path: Path, capsys: Outpu
     assert run("check", "--config", config) == 0
     assert run("check", "--clients", registered) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("option", ["--config", "--clients"])
+def test_check_waits_for_no_pipe(tmp_path: Path, capsys: Output, option: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert run("check", option, tmp_path / "pipe") == 1
+    assert capsys.readouterr() == ("", f"oauth-server: {tmp_path}/pipe: is not a regular file\n")
 
 
 def test_check_without_a_name_judges_both_of_the_running_server(

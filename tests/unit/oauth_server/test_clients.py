@@ -136,9 +136,10 @@ def test_a_fault_is_named_with_its_place_and_rule(
         ('{"clients": [}', "line 1, column 14: Expecting value"),
         ("[]", 'must be {"clients": [ … ]}'),
         ('{"clients": {}}', 'must be {"clients": [ … ]}'),
-        ('{"clients": [], "client": []}', "'client': is not known"),
-        ('{"clients": [], "clients": []}', "is not JSON: 'clients' is given twice in one object"),
-        ('{"clients": [{"scope": "a", "scope": "b"}]}', "is not JSON: 'scope' is given twice"),
+        ('{"clients": [], "client": []}', "client: is not known"),
+        ('{"clients": [], "clients": []}', "is not JSON: clients is given twice in one object"),
+        ('{"clients": [{"scope": "a", "scope": "b"}]}', "is not JSON: scope is given twice"),
+        ('{"clients": [], "a\\nb": 1, "a\\nb": 2}', "is not JSON: 'a\\nb' is given twice"),
         ('{"clients": [NaN]}', "is not JSON: NaN is not a JSON value"),
         ("[" * 100_000, "is not JSON"),
         ('{"clients": [' + "9" * 5000 + "]}", "is not JSON"),
@@ -168,6 +169,27 @@ def test_all_faults_of_all_entries_are_named_at_once(tmp_path: Path) -> None:
 def test_an_id_belongs_to_one_entry(tmp_path: Path) -> None:
     found = problems(tmp_path, {"clients": [confidential(), confidential()]})
     assert found == ["clients[1].client_id: belongs to an earlier entry already"]
+
+
+def test_a_file_that_is_wrong_all_over_is_told_in_a_hundred_lines(tmp_path: Path) -> None:
+    found = problems(tmp_path, {"clients": [0] * 1_000_000})
+    assert found[99:] == ["clients[99]: must be an object", "has more faults than these"]
+
+
+def test_a_name_is_shown_in_part(tmp_path: Path) -> None:
+    found = problems(tmp_path, {"clients": [], "x" * 1_000_000: 1})
+    assert found == ["x" * 64 + ": is not known"]
+
+
+def test_a_name_twice_is_found_among_many_without_delay(tmp_path: Path) -> None:
+    members = "".join(f'"{number}": 0, ' for number in range(200_000))
+    found = problems(tmp_path, f'{{{members} "twice": 1, "twice": 2}}')
+    assert found == ["is not JSON: twice is given twice in one object"]
+
+
+def test_a_file_of_thousands_of_clients_is_read(tmp_path: Path) -> None:
+    entries = [confidential(client_id=f"gateway_{number}") for number in range(5000)]
+    assert len(clients.load(write(tmp_path, {"clients": entries}))) == 5000
 
 
 def test_a_value_is_never_repeated(tmp_path: Path) -> None:

@@ -29,6 +29,12 @@ def test_the_format_is_the_documented_one() -> None:
     )
 
 
+def test_a_log_that_is_a_pipe_without_a_reader_blocks_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    with pytest.raises(OperatorError, match=r"/log: the log cannot be opened: "):
+        log.LogFile(tmp_path / "log")
+
+
 def test_what_there_is_not_is_a_hyphen() -> None:
     assert log.line(WHEN, "", 200, "", "token", {}) == b"2026-11-23T03:41:36.123Z - 200 - token\n"
 
