@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ from pathlib import Path
 from oauth_server import __version__, clients, settings
 from oauth_server.errors import OperatorError
 from oauth_server.keys import creation
+from oauth_server.output import say
 from oauth_server.protocol import client_secret
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -30,10 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output went away; Python must not find out again while it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return run
 
 
@@ -64,14 +61,17 @@ def _check(options: argparse.Namespace) -> int:
         try:
             named = Path(settings.load(config).clients_file)
             registered = registered or (named if options.config is None else None)
-            print(f"{config}: OK")
         except OperatorError as error:
             problems += error.problems
+        else:
+            say(f"{config}: OK")
     if registered is not None:
         try:
-            print(f"{registered}: OK, {len(clients.load(registered))} clients")
+            count = len(clients.load(registered))
         except OperatorError as error:
             problems += error.problems
+        else:
+            say(f"{registered}: OK, {count} clients")
     if problems:
         raise OperatorError(*problems)
     return 0
@@ -79,14 +79,13 @@ def _check(options: argparse.Namespace) -> int:
 
 def _clients_secret(_: argparse.Namespace) -> int:
     secret = client_secret.generate()
-    print(f"client_secret: {secret}")
-    print(f"client_secret_hash: {client_secret.digest(secret)}")
+    say(f"client_secret: {secret}\nclient_secret_hash: {client_secret.digest(secret)}")
     return 0
 
 
 def _keys_init(options: argparse.Namespace) -> int:
     directory = options.dir or Path(settings.load(options.config).keys_directory)
-    print(creation.init(directory))
+    say(creation.init(directory))
     return 0
 
 
@@ -106,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = _command(commands, "check", _check, "validate settings and clients")
     _config_option(check, None)
-    check.add_argument("--clients", type=Path, metavar="FILE", help="clients to check")
+    check.add_argument("--clients", type=_path, metavar="FILE", help="clients to check")
 
     of_clients = commands.add_parser("clients", help="registered clients").add_subparsers(
         title="commands", metavar="COMMAND", required=True
@@ -120,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         of_keys, "init", _keys_init, "make a signing key if there is none; print its kid"
     )
     _config_option(init, settings.DEFAULT_PATH)
-    init.add_argument("--dir", type=Path, metavar="DIR", help="keys directory, instead of FILE's")
+    init.add_argument("--dir", type=_path, metavar="DIR", help="keys directory, instead of FILE's")
     return parser
 
 
@@ -138,15 +137,20 @@ def _command(
 def _config_option(parser: argparse.ArgumentParser, default: Path | None) -> None:
     parser.add_argument(
         "--config",
-        type=Path,
+        type=_path,
         metavar="FILE",
         default=default,
         help=f"settings ({settings.DEFAULT_PATH})",
     )
 
 
+def _path(text: str) -> Path:
+    if not text:  # which Path would take for the current directory
+        raise argparse.ArgumentTypeError("must not be empty")
+    return Path(text)
+
+
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port < 65536:
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
         raise argparse.ArgumentTypeError("must be from 0 to 65535")
-    return port
+    return int(text)

@@ -10,6 +10,7 @@ from oauth_server.keys.jose import PrivateKey
 from oauth_server.keys.ring import KeyRing
 from oauth_server.log import StandardError
 from oauth_server.models import Client, GrantType
+from oauth_server.output import say
 from oauth_server.protocol import client_secret
 from oauth_server.protocol.metadata import JWKS_PATH, METADATA_PATH, TOKEN_PATH
 from oauth_server.settings import Settings
@@ -34,7 +35,7 @@ def server(port: int) -> Server:
         client_secret_hash=client_secret.digest(secret),
     )
     key = PrivateKey.generate()
-    print(_welcome(issuer, secret), flush=True)
+    say(_welcome(issuer, secret))
     return Server(
         settings=Settings(issuer=issuer),
         registered={client.client_id: client},

@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.unit.oauth_server.test_clients import write as write_clients
 from tests.unit.oauth_server.test_settings import ISSUER
 from tests.unit.oauth_server.test_settings import write as write_settings
 
+APP = Path(cli.__file__).parents[1]
 Output = pytest.CaptureFixture[str]
 
 
@@ -103,13 +106,63 @@ def test_a_port_is_for_development(capsys: Output) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["nonsense"], ["serve", "--dev", "--port", "65536"], ["serve", "--por", "1"], ["keys"]],
+    [[], ["nonsense"], ["serve", "--por", "1"], ["keys"]],
 )
 def test_a_wrong_usage_is_exit_code_2(arguments: list[str], capsys: Output) -> None:
     with pytest.raises(SystemExit) as left:
         run(*arguments)
     assert left.value.code == 2
     assert "usage: oauth-server" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["abc", "65536", "-1", "", "1.0", "9" * 5000])
+def test_a_port_that_is_none_is_refused_with_the_rule(port: str, capsys: Output) -> None:
+    with pytest.raises(SystemExit) as left:
+        run("serve", "--dev", f"--port={port}")
+    assert left.value.code == 2
+    assert "argument --port: must be from 0 to 65535\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["serve", "--config"], ["check", "--config"], ["check", "--clients"],
+     ["keys", "init", "--config"], ["keys", "init", "--dir"]],
+)  # fmt: skip
+def test_an_empty_path_is_not_the_current_directory(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        run(*arguments, "")
+    assert left.value.code == 2
+    assert f"argument {arguments[-1]}: must not be empty\n" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sink", ["full disk", "closed pipe"])
+@pytest.mark.parametrize(
+    "arguments",
+    [["check", "--config", "server.yaml"], ["check", "--clients", "clients.json"],
+     ["clients", "secret"], ["keys", "init", "--dir", "."], ["serve", "--dev", "--port", "0"]],
+)  # fmt: skip
+def test_output_that_nobody_can_have_is_an_error_in_a_line(
+    arguments: list[str], sink: str, ring_directory: Path
+) -> None:
+    write_settings(ring_directory, ISSUER)
+    write_clients(ring_directory, {"clients": []})
+    if sink == "full disk":
+        output, why = os.open("/dev/full", os.O_WRONLY), "No space left on device"
+    else:
+        reader, output = os.pipe()
+        os.close(reader)
+        why = "Broken pipe"
+    done = subprocess.run(
+        [sys.executable, "-m", "oauth_server", *arguments], cwd=ring_directory, text=True,
+        env={**os.environ, "PYTHONPATH": str(APP)}, stdout=output, stderr=subprocess.PIPE,
+        timeout=60,
+    )  # fmt: skip
+    os.close(output)
+    assert (done.returncode, done.stderr) == (1, f"oauth-server: standard output: {why}\n")
 
 
 @pytest.mark.parametrize(
