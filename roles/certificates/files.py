@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pyinfra.api import HiddenValue
 
 from roles.certificates import names
-from roles.certificates.pair import CertificateError, Pair, certificate_pem, key_pem
+from roles.certificates.pair import DAMAGED, CertificateError, Pair, certificate_pem, key_pem
 from roles.hostdata import CertificateFilesData
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -56,7 +56,11 @@ def faults(
     if key.public_key() != leaf.public_key():
         yield "the private key is not the one of the first certificate"
     if not names.covers(leaf, name):
-        yield f"the certificate must name {name}, the issuer's host; it names {names.listed(leaf)}"
+        wanted = names.shown(names.general_name(name))
+        yield (
+            f"the certificate must have {wanted}, the issuer's host, among its subject "
+            f"alternative names; it has {names.listed(leaf)}"
+        )
     if not _serves_tls(leaf):
         yield "the certificate's extended key usage must include serverAuth (RFC 5280 §4.2.1.12)"
     for position, certificate in enumerate(chain, start=1):
@@ -115,18 +119,18 @@ def _signed(subject: x509.Certificate, issuer: x509.Certificate) -> bool:
 def _chain(data: CertificateFilesData) -> list[x509.Certificate]:
     path = data.certificate
     try:
-        chain = x509.load_pem_x509_certificates(path.expanduser().read_bytes())
+        chain = x509.load_pem_x509_certificates(path.read_bytes())
         for certificate in chain:  # these are parsed only when they are asked for
             certificate.public_key(), certificate.extensions
     except OSError as error:
         raise CertificateError(f"certificate {path} cannot be read: {error.strerror}") from None
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except DAMAGED:
         raise CertificateError(f"certificate {path} must hold certificates in PEM") from None
     return chain
 
 
 def _key(data: CertificateFilesData) -> PrivateKey:
-    secret = data.private_key.read().unmask().encode()
+    secret = data.private_key.read("private_key").unmask().encode()
     try:
         key = serialization.load_pem_private_key(secret, password=None)
     except TypeError:

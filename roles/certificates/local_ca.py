@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryFile
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -19,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pyinfra.api import HiddenValue
 
 from roles.certificates import names
-from roles.certificates.pair import CertificateError, Pair, certificate_pem, key_pem
+from roles.certificates.pair import DAMAGED, CertificateError, Pair, certificate_pem, key_pem
 
 _CA_LIFETIME = timedelta(days=3650)
 _LEAF_LIFETIME = timedelta(days=397)
@@ -64,7 +65,7 @@ class Authority:
             [leaf] = x509.load_pem_x509_certificates(chain.encode())
             leaf.verify_directly_issued_by(self.certificate)
             named = names.subject_names(leaf) == [names.general_name(name)]
-        except (ValueError, TypeError, InvalidSignature):
+        except (*DAMAGED, TypeError, InvalidSignature):
             return True
         begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
         return not named or now < begins or (ends - now) * 3 <= ends - begins
@@ -74,10 +75,11 @@ class LocalCaSource:
     """A host's certificate from the CA in `directory`, which the first one that needs it makes."""
 
     def __init__(self, directory: Path, name: str) -> None:
-        """Raises CertificateError for a CA that is there and cannot be used."""
-        self._directory = directory.expanduser()
+        """Raises CertificateError for a CA that cannot be used, or could not be made."""
+        self._directory = directory
         self._name = name
-        load(self._directory)
+        if load(directory) is None:
+            _try_place(directory)
 
     def accepts(self, chain: str, ca: str | None) -> bool:
         authority = load(self._directory)
@@ -101,7 +103,7 @@ def load(directory: Path) -> Authority | None:
             certificate = x509.load_pem_x509_certificate((directory / "ca.pem").read_bytes())
         except FileNotFoundError:
             return None
-        except ValueError:
+        except DAMAGED:
             raise CertificateError(f"{directory}/ca.pem must be a certificate in PEM") from None
         key = _load_key(directory)
     if key is None:
@@ -127,10 +129,11 @@ def establish(directory: Path) -> Authority:
 
     Raises CertificateError.
     """
+    if authority := load(directory):
+        return authority
     with _reasons(directory):
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(directory):
-            directory.chmod(0o700)
             if authority := load(directory):
                 return authority
             key = _load_key(directory)
@@ -140,6 +143,14 @@ def establish(directory: Path) -> Authority:
             certificate = _self_signed(key, datetime.now(timezone.utc))
             _write(directory / "ca.pem", certificate_pem(certificate), mode=0o644)
     return Authority(certificate, key)
+
+
+def _try_place(directory: Path) -> None:
+    """Make a file where the CA will be, or where its directory will; it is gone at once."""
+    with _reasons(directory):
+        there = next(path for path in (directory, *directory.parents) if path.exists())
+        with TemporaryFile(dir=there):
+            pass
 
 
 def _load_key(directory: Path) -> ec.EllipticCurvePrivateKey | None:

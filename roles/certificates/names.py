@@ -42,6 +42,17 @@ def _matches(pattern: str, name: str) -> bool:
     return bool(label) and parent == pattern[2:]
 
 
+def shown(name: x509.GeneralName) -> str:
+    """With its kind, as openssl writes it: an address that stands there as a DNS name is none."""
+    match name:
+        case x509.IPAddress():
+            return f"IP:{name.value}"
+        case x509.DNSName():
+            return f"DNS:{name.value}"
+        case _:
+            return str(name.value)
+
+
 def listed(certificate: x509.Certificate) -> str:
     """The names for a message."""
-    return ", ".join(str(name.value) for name in subject_names(certificate)) or "no name at all"
+    return ", ".join(map(shown, subject_names(certificate))) or "none"

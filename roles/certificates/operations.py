@@ -8,13 +8,13 @@ from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
 
 from roles.certificates.facts import DIRECTORY, InstalledPair, sound_layout
-from roles.certificates.pair import Pair, PairSource
+from roles.certificates.pair import CertificateError, Pair, PairSource
 
 # A pair is complete on the disk before `active`, which both names lead through, is switched to it
-# by one rename: whoever starts in between reads the old pair or the new one. What a killed run
-# left behind goes with the next. All but the sweeping is done by the account that owns the
-# directory, so that nothing it may have linked there is written through with root's rights.
-# The key comes last: an upload that was cut off has none that fits.
+# by one rename: whoever starts in between reads the old pair or the new one. A run that fails takes
+# its pair away again; what a killed one left behind goes with the next. All but the sweeping is
+# done by the account that owns the directory, so that nothing it may have linked there is written
+# through with root's rights. The key comes last: an upload that was cut off has none that fits.
 _INSTALL = f"""\
 set -eu
 cd {DIRECTORY}
@@ -24,10 +24,13 @@ setpriv --reuid=oauth_user --regid=oauth_group --clear-groups sh -c '
 set -eu
 umask 077
 pair=$(mktemp -d pair-XXXXXXXX)
-awk -v pair="$pair" '\\''
-  /^file /{{ path = pair "/" $2; next }}
-  {{ print > path }}
-'\\''
+trap "[ \\"\\$(readlink active)\\" = $pair ] || rm -rf $pair" EXIT
+while IFS= read -r line; do
+  case $line in
+    "file "*) exec 3>"$pair/${{line#file }}" ;;
+    *) printf "%s\\n" "$line" >&3 ;;
+  esac
+done
 key=$(openssl pkey -in "$pair/server.key" -passin pass: -pubout)
 [ "$key" = "$(openssl x509 -in "$pair/server.pem" -noout -pubkey)" ] || {{
   echo "the key does not fit the certificate: was the upload cut off?" >&2; exit 1; }}
@@ -63,7 +66,13 @@ def installed_pair(source: PairSource) -> Generator[StringCommand, None, None]:
         return
     # A plan ends at the first command: only a run that is carried out makes a key or a CA.
     yield StringCommand("install -d -o oauth_user -g oauth_group -m 0750", DIRECTORY)
-    yield StringCommand("sh", "-c", QuoteString(_INSTALL), _stdin=_upload(source.supply()))
+    try:
+        pair = source.supply()
+    except CertificateError as error:
+        # While pyinfra runs its operations, only a command that fails is no traceback.
+        yield StringCommand("echo", QuoteString(str(error)), ">&2; exit 1")
+        return
+    yield StringCommand("sh", "-c", QuoteString(_INSTALL), _stdin=_upload(pair))
 
 
 def _upload(pair: Pair) -> str:

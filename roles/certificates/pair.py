@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pyinfra.api import HiddenValue
@@ -15,6 +16,16 @@ from roles.errors import DeployError
 
 class CertificateError(DeployError):
     """A certificate, key or CA on this machine that cannot be used; a line for each rule."""
+
+
+# What cryptography raises for a certificate that is none.
+DAMAGED = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True)

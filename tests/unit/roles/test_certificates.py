@@ -88,6 +88,16 @@ def source(tmp_path: Path) -> LocalCaSource:
     return LocalCaSource(tmp_path / "ca", NAME)
 
 
+class Unable:
+    """A source that is found out when it has to supply."""
+
+    def __init__(self, source: PairSource) -> None:
+        self.supply = source.supply
+
+    def accepts(self, _chain: str, _ca: str | None) -> bool:
+        return False
+
+
 class Supplied:
     """A source of one given pair."""
 
@@ -198,7 +208,7 @@ def test_an_upload_that_was_cut_off_changes_nothing_that_is_served(
         assert _served(directory) == served
 
 
-@pytest.mark.parametrize("program", ["awk", "chmod", "sync", "ln", "mv"])
+@pytest.mark.parametrize("program", ["chmod", "sync", "ln", "mv"])
 def test_a_run_that_was_killed_is_finished_by_the_next(
     directory: Directory, source: LocalCaSource, program: str
 ) -> None:
@@ -212,6 +222,39 @@ def test_a_run_that_was_killed_is_finished_by_the_next(
     directory.install(LocalCaSource(source._directory, "other"))
     assert directory.get_fact(InstalledPair).layout == sound_layout(with_ca=True)
     assert set(_served(directory)).isdisjoint(served)
+
+
+@pytest.mark.parametrize("program", ["chmod", "sync", "ln", "mv"])
+def test_a_run_that_fails_takes_its_pair_away(
+    directory: Directory, source: LocalCaSource, program: str
+) -> None:
+    directory.install(source)
+    before = directory.get_fact(InstalledPair), _served(directory)
+    directory.replace(program, "exit 1")
+    assert directory.install(LocalCaSource(source._directory, "other"))[-1].returncode != 0
+    assert (directory.get_fact(InstalledPair), _served(directory)) == before
+
+
+def test_a_full_disk_is_one_line(directory: Directory, source: LocalCaSource) -> None:
+    directory.install(source)
+    before = directory.get_fact(InstalledPair), _served(directory)
+    directory.replace(
+        "mktemp", "mkdir pair-full && ln -s /dev/full pair-full/server.pem && echo pair-full"
+    )
+    failed = directory.install(LocalCaSource(source._directory, "other"))[-1]
+    assert failed.returncode != 0
+    assert len(failed.stderr.splitlines()) == 1
+    assert (directory.get_fact(InstalledPair), _served(directory)) == before
+
+
+def test_a_ca_that_cannot_be_made_after_all_fails_in_its_own_words(
+    directory: Directory, source: LocalCaSource, tmp_path: Path
+) -> None:
+    """What the plan found in order can be gone when its turn comes."""
+    (tmp_path / "ca").touch()
+    failed = directory.sh(list(operations.installed_pair._inner(Unable(source)))[-1])
+    assert failed.returncode == 1
+    assert failed.stderr == f"directory {tmp_path}/ca cannot be used: Not a directory\n"
 
 
 def test_a_host_without_a_directory_has_no_pair(directory: Directory) -> None:
@@ -242,6 +285,18 @@ def test_a_refusal_names_the_host_in_every_line(tmp_path: Path) -> None:
     lines = str(refused.value).splitlines()
     assert len(lines) == 2
     assert all(line.startswith("@fake/web: certificates: ") for line in lines)
+
+
+def test_a_key_that_cannot_be_had_is_named_with_host_and_key(tmp_path: Path) -> None:
+    (tmp_path / "chain.pem").write_text(Entity(NAME).pem)
+    data = CertificateFilesData(
+        mode="files", certificate=tmp_path / "chain.pem", private_key=Source(env="NO_SUCH_KEY")
+    )
+    with pytest.raises(CertificateError) as refused:
+        FakeHost(Platform.DEBIAN_12, name="@fake/web").run(certificates, data, f"https://{NAME}")
+    assert str(refused.value) == (
+        "@fake/web: certificates: private_key: environment variable NO_SUCH_KEY is empty"
+    )
 
 
 def test_a_certificate_that_soon_expires_is_a_warning(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from roles.certificates import names
 from roles.certificates.files import FilesSource, faults, warnings
 from roles.certificates.pair import CertificateError
 from roles.hostdata import CertificateFilesData
@@ -68,15 +71,33 @@ def test_the_root_may_be_left_out(leaf: Entity) -> None:
 )
 def test_names_cover_the_issuers_host(san: str, name: str, covered: bool) -> None:
     found = _faults(Entity(san, issuer=MIDDLE), MIDDLE, name=name)
-    assert found == (
-        [] if covered else [f"the certificate must name {name}, the issuer's host; it names {san}"]
+    assert found == ([] if covered else [_misnamed(_kind(name) + name, _kind(san) + san)])
+
+
+def _kind(name: str) -> str:
+    return "IP:" if name.replace(".", "").isdigit() else "DNS:"
+
+
+def _misnamed(wanted: str, found: str) -> str:
+    return (
+        f"the certificate must have {wanted}, the issuer's host, among its subject alternative "
+        f"names; it has {found}"
     )
+
+
+def test_an_address_that_stands_there_as_a_dns_name_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(names, "general_name", x509.DNSName)
+        leaf = Entity("192.0.2.7", issuer=MIDDLE)
+    assert _faults(leaf, MIDDLE, name="192.0.2.7") == [_misnamed("IP:192.0.2.7", "DNS:192.0.2.7")]
 
 
 def test_the_common_name_counts_for_nothing() -> None:
     """RFC 9525 §2: clients stopped reading it."""
     [fault] = _faults(Entity(issuer=MIDDLE, common_name=NAME), MIDDLE)
-    assert fault.endswith("it names no name at all")
+    assert fault.endswith("; it has none")
 
 
 def test_a_key_of_another_certificate_is_refused(leaf: Entity) -> None:
@@ -171,7 +192,7 @@ def test_every_fault_has_its_line(tmp_path: Path) -> None:
         FilesSource(data, NAME)
     assert [line.split(";")[0] for line in str(refused.value).splitlines()] == [
         "the private key is not the one of the first certificate",
-        f"the certificate must name {NAME}, the issuer's host",
+        _misnamed(f"DNS:{NAME}", "").split(";")[0],
         f"certificate 1 expired on {NOW:%Y-%m-%d %H:%M} UTC",
     ]
 
@@ -228,7 +249,15 @@ def test_a_key_that_cannot_be_used_is_refused_without_being_shown(
         assert key.splitlines()[1] not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAA==\n"])
+def _of_another_version() -> str:
+    der = Entity(NAME).certificate.public_bytes(serialization.Encoding.DER)
+    later = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09", 1)
+    return ssl.DER_cert_to_PEM_cert(later)
+
+
+@pytest.mark.parametrize(
+    "text", [_of_another_version(), "", "no certificate", "-----BEGIN CERTIFICATE-----\nAA==\n"]
+)
 def test_a_file_without_certificates_is_refused(tmp_path: Path, leaf: Entity, text: str) -> None:
     with pytest.raises(CertificateError, match=r"chain\.pem must hold certificates in PEM"):
         FilesSource(_data(tmp_path, text, leaf.key_pem), NAME)
@@ -237,7 +266,7 @@ def test_a_file_without_certificates_is_refused(tmp_path: Path, leaf: Entity, te
 def test_files_that_are_missing_are_named(tmp_path: Path, leaf: Entity) -> None:
     data = _data(tmp_path, leaf.pem, leaf.key_pem)
     (tmp_path / "key.pem").unlink()
-    with pytest.raises(SecretError, match=r"key\.pem cannot be read: No such file"):
+    with pytest.raises(SecretError, match=r"^private_key: file .*key\.pem cannot be read: No such"):
         FilesSource(data, NAME)
     (tmp_path / "chain.pem").unlink()
     with pytest.raises(CertificateError, match=r"chain\.pem cannot be read: No such file"):

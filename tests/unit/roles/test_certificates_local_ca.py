@@ -120,6 +120,25 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         establish(tmp_path / "file" / "ca")
 
 
+def test_a_place_where_nothing_can_be_made_is_named_before_a_ca_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (Path("/proc/nope/ca"), tmp_path / "file", tmp_path / ("a" * 256)):
+        with pytest.raises(CertificateError, match=rf"^directory {place} cannot be used: "):
+            LocalCaSource(place, NAME)
+
+
+def test_trying_a_place_leaves_nothing_there(tmp_path: Path) -> None:
+    LocalCaSource(tmp_path, NAME)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    """It may be one that others need: only ca.key has to be the owner's alone."""
+    tmp_path.chmod(0o755)
+    establish(tmp_path)
+    assert oct(tmp_path.stat().st_mode & 0o777) == "0o755"
+
+
 def test_planning_makes_no_ca(directory: Path) -> None:
     source = LocalCaSource(directory, NAME)
     assert not source.accepts("", None)
