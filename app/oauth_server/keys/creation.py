@@ -1,7 +1,8 @@
 """`oauth-server keys init`: a ring with one active key where there is none.
 
 Every step is one rename or one new link, under a lock, and each run starts by finishing what a
-killed one left. So a ring that is there is whole, and a key that is there is never replaced.
+killed one left, and by putting back modes that somebody changed. So a ring that is there is whole,
+and a key that is there is never replaced.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from oauth_server.errors import OperatorError
+from oauth_server.keys import modes
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.jose import PrivateKey
 from oauth_server.keys.ring import ACTIVE, PRIVATE, PUBLIC, RING
 
-# 0711: a public key can be read by who knows its path, a directory be listed by its owner alone.
-_DIRECTORY_MODE = 0o711
-_PRIVATE_MODE = 0o700
+_UNFINISHED_MODE = 0o700
 _UNFINISHED = ".new-"
 _SHORTCUTS = {"private_key.pem": PRIVATE, "public_key.pem": PUBLIC}
 
@@ -36,13 +37,18 @@ def init(directory: Path) -> str:
 
 def _init(directory: Path) -> str:
     ring = directory / RING
-    if not ring.is_dir():
-        ring.mkdir(_PRIVATE_MODE)
-    for open_to_all in (directory, ring):  # again, too: a run may have been killed before
-        open_to_all.chmod(_DIRECTORY_MODE)
+    if not os.path.lexists(ring):
+        ring.mkdir(_UNFINISHED_MODE)
+    modes.restore_directory(ring)
     for leftover in ring.glob(_UNFINISHED + "*"):
-        leftover.unlink() if leftover.is_symlink() else shutil.rmtree(leftover)
-    if not (ring / ACTIVE).is_symlink():
+        if not stat.S_ISDIR(leftover.lstat().st_mode):
+            raise OperatorError(
+                f"{leftover}: is in the way: {_UNFINISHED} is for directories of keys being made"
+            )
+        shutil.rmtree(leftover)
+    for entry in key_ring.entries(ring):
+        modes.restore_entry(entry)
+    if not os.path.lexists(ring / ACTIVE):
         _link(ring / ACTIVE, _finished_key(ring) or _make_key(ring))
     kid = key_ring.load(directory).active.public.kid
     for name, file in _SHORTCUTS.items():
@@ -64,10 +70,10 @@ def _finished_key(ring: Path) -> str | None:
 def _make_key(ring: Path) -> str:
     key = PrivateKey.generate()
     new = ring / f"{_UNFINISHED}{key.public.kid}"
-    new.mkdir(_PRIVATE_MODE)
-    _write(new / PRIVATE, key.to_pem(), 0o600)
-    _write(new / PUBLIC, key.public.to_pem(), 0o644)
-    new.chmod(_DIRECTORY_MODE)
+    new.mkdir(_UNFINISHED_MODE)
+    _write(new / PRIVATE, key.to_pem())
+    _write(new / PUBLIC, key.public.to_pem())
+    new.chmod(modes.DIRECTORY)
     _sync(new)
     new.rename(ring / key.public.kid)
     _sync(ring)
@@ -86,11 +92,11 @@ def _link(link: Path, target: str) -> None:
     _sync(link.parent)
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
+def _write(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
-        os.fchmod(descriptor, mode)
+        os.fchmod(descriptor, modes.FILES[path.name])
         file.flush()
         os.fsync(descriptor)
 
@@ -107,14 +113,10 @@ def _sync(directory: Path) -> None:
 def _locked(directory: Path) -> Iterator[None]:
     """Hold the directory, of which this user must be the owner, made if it is not there."""
     if not directory.is_dir():
-        directory.mkdir(_PRIVATE_MODE, exist_ok=True)
+        directory.mkdir(_UNFINISHED_MODE, exist_ok=True)
+    modes.restore_directory(directory.resolve())
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if (owner := os.fstat(descriptor).st_uid) != os.geteuid():
-            # Root's keys in the server's directory would be unreadable to the server.
-            raise OperatorError(
-                f"{directory}: belongs to user {owner}; only its owner may make keys in it"
-            )
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # a killed process gives it up
         yield
     finally:

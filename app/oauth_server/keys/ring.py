@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,14 +28,21 @@ def load(directory: Path) -> KeyRing:
     """The ring in a keys directory, each key checked. Raises OperatorError."""
     ring = directory / RING
     try:
-        names = sorted(entry.name for entry in os.scandir(ring) if not entry.name.startswith("."))
+        found = entries(ring)
     except OSError as error:
         raise OperatorError(
             f"{ring}: {error.strerror}; `oauth-server keys init` makes it"
         ) from None
     return KeyRing(
         active=load_private(ring / active_kid(ring)),
-        published=[load_public(ring / name) for name in names if name != ACTIVE],
+        published=[load_public(entry) for entry in found],
+    )
+
+
+def entries(ring: Path) -> Sequence[Path]:
+    """Every key's directory, in order, without one that is still being made. Raises OSError."""
+    return sorted(
+        path for path in ring.iterdir() if path.name != ACTIVE and not path.name.startswith(".")
     )
 
 

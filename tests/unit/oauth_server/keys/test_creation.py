@@ -194,9 +194,84 @@ def test_only_the_owner_of_the_directory_makes_keys_in_it(
 ) -> None:
     """Root's keys would be unreadable to the server."""
     monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
-    with pytest.raises(OperatorError, match="only its owner may make keys in it"):
+    with pytest.raises(OperatorError, match="only its owner may make or mend keys in it"):
         creation.init(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+CHANGED = [
+    (".", 0o777), (".", 0o000), ("ring", 0o777), ("ring", 0o000), ("ring/{kid}", 0o755),
+    ("ring/{kid}", 0o000), ("ring/{kid}/private.pem", 0o644), ("ring/{kid}/private.pem", 0o000),
+    ("ring/{kid}/public.pem", 0o600), ("ring/{kid}/public.pem", 0o666),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("generated")
+@pytest.mark.parametrize(("name", "mode"), CHANGED)
+def test_a_mode_that_somebody_changed_is_put_back(
+    tmp_path: Path, other_key: PrivateKey, name: str, mode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = tmp_path / "keys"
+    kid = creation.init(keys)
+    private = (keys / "private_key.pem").read_bytes()
+    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls: other_key))
+    (keys / name.format(kid=kid)).chmod(mode)
+    assert creation.init(keys) == kid
+    assert_whole(keys, kid)
+    assert (keys / "private_key.pem").read_bytes() == private
+
+
+@pytest.mark.parametrize("name", ["ring", "ring/{kid}", "ring/{kid}/private.pem"])
+def test_what_belongs_to_somebody_else_is_refused_and_left_alone(
+    ring_directory: Path, key: PrivateKey, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ring_directory / name.format(kid=key.public.kid)
+    path.chmod(0o777)
+    lstat = Path.lstat
+
+    def of_another(self: Path) -> os.stat_result:
+        found = list(lstat(self))
+        if self == path:
+            found[stat.ST_UID] += 1
+        return os.stat_result(found)
+
+    monkeypatch.setattr(Path, "lstat", of_another)
+    with pytest.raises(OperatorError, match=f"{path}: belongs to user "):
+        creation.init(ring_directory)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o777
+
+
+def test_no_mode_is_set_through_a_link(ring_directory: Path, key: PrivateKey) -> None:
+    private = ring_directory / "ring" / key.public.kid / "private.pem"
+    elsewhere = ring_directory / "elsewhere"
+    private.rename(elsewhere)
+    elsewhere.chmod(0o640)
+    private.symlink_to(elsewhere)
+    with pytest.raises(OperatorError, match=f"{private}: is not a regular file"):
+        creation.init(ring_directory)
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("ring", "is in the way: it must be a directory"),
+        ("ring/active", "is not a symbolic link to a key of the ring"),
+        ("ring/.new-x", "is in the way: .new- is for directories of keys being made"),
+        ("ring/x", "is in the way: it must be a directory"),
+    ],
+)
+def test_a_file_in_the_way_is_named_with_the_rule_and_left_alone(
+    tmp_path: Path, name: str, rule: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("somebody's")
+    with pytest.raises(OperatorError) as refused:
+        creation.init(tmp_path)
+    assert refused.value.problems == (f"{path}: {rule}",)
+    assert path.read_text() == "somebody's"
+    assert not list(tmp_path.glob("ring/*/private.pem"))
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
