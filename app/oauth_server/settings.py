@@ -115,7 +115,7 @@ def _parse(path: Path, text: str) -> object:
 
 def _issuer(issuer: str) -> Iterator[str]:
     if not issuer_rules.is_valid(issuer):
-        yield "must be https:// and a name or an address in lower case, nothing more"
+        yield "must be https:// and a name in lower case or an IPv4 address, nothing more"
 
 
 def _network(text: str) -> Iterator[str]:

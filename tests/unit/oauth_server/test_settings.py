@@ -82,7 +82,7 @@ def test_the_limits_of_a_lifetime_are_allowed(tmp_path: Path, seconds: int) -> N
         ("issuer: 5", "issuer: must be str"),
         (
             "issuer: http://auth.example.com",
-            "issuer: must be https:// and a name or an address in lower case, nothing more",
+            "issuer: must be https:// and a name in lower case or an IPv4 address, nothing more",
         ),
         (ISSUER + "isuer: x", "isuer: is not known; did you mean issuer?"),
         (ISSUER + "5: x", "line 2, column 1: a key must be text"),

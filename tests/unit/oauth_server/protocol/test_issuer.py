@@ -7,7 +7,7 @@ from oauth_server.protocol import issuer
 
 @pytest.mark.parametrize(
     "text",
-    ["https://auth.example.com", "https://localhost", "https://10.0.0.7", "https://[2001:db8::1]"],
+    ["https://auth.example.com", "https://localhost", "https://10.0.0.7"],
 )
 def test_a_name_or_an_address_is_an_issuer(text: str) -> None:
     assert issuer.is_valid(text)
@@ -36,7 +36,7 @@ def test_a_name_or_an_address_is_an_issuer(text: str) -> None:
         pytest.param("https://1.2.3", id="short-address"),
         pytest.param("https://::1", id="no-brackets"),
         pytest.param("https://[10.0.0.1]", id="ipv4-in-brackets"),
-        pytest.param("https://[::0:1]", id="not-canonical"),
+        pytest.param("https://[2001:db8::1]", id="ipv6"),
         pytest.param("https://bücher.example", id="not-ascii"),
         pytest.param("https://" + "a" * 64, id="label-too-long"),
         pytest.param("https://" + "a." * 126 + "aa", id="name-too-long"),
