@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import signal
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from joserfc import jws
 
 from tests.server.conftest import SECRET
 from tests.server.process import Server, Site, serving, wait_for
@@ -25,11 +27,12 @@ def last(server: Server) -> re.Match[str]:
 
 
 def test_a_token_is_a_line(server: Server, http: httpx.Client) -> None:
-    http.post("/token", data=GRANT, headers=basic())
+    token = http.post("/token", data=GRANT, headers=basic()).json()["access_token"]
     line = last(server)
     assert line.group("address", "status", "error", "event") == ("127.0.0.1", "200", "-", "token")
+    claims = json.loads(jws.extract_compact(token.encode()).payload)
     assert line["fields"].startswith(
-        " client_id=gateway_01 grant_type=client_credentials request_id="
+        f" client_id=gateway_01 grant_type=client_credentials jti={claims['jti']} request_id="
     )
 
 

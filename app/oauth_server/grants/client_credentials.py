@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from oauth_server.grants.interface import TokenResponse
+from oauth_server.grants.interface import Issued
 from oauth_server.grants.tokens import AccessTokens
 from oauth_server.models import Client
 from oauth_server.protocol import scope
@@ -14,7 +14,7 @@ class ClientCredentials:
     def __init__(self, tokens: AccessTokens) -> None:
         self._tokens = tokens
 
-    async def exchange(self, client: Client, parameters: Mapping[str, str]) -> TokenResponse:
+    async def exchange(self, client: Client, parameters: Mapping[str, str]) -> Issued:
         granted = scope.granted(parameters.get("scope"), client.scope)
         # RFC 9068 §2.2: without a resource owner the subject is the client.
         return await self._tokens.issue(client, subject=client.client_id, scope=granted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -19,8 +20,16 @@ class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):
     token_type: str = "Bearer"  # noqa: S105 - a type, not a token
 
 
+@dataclass(frozen=True)
+class Issued:
+    """The answer to the client, and the token's `jti` for the log: who revokes it names it so."""
+
+    jti: str
+    response: TokenResponse
+
+
 class Grant(Protocol):
-    async def exchange(self, client: Client, parameters: Mapping[str, str]) -> TokenResponse:
+    async def exchange(self, client: Client, parameters: Mapping[str, str]) -> Issued:
         """A token for a client that is authenticated and registered for this grant.
 
         Raises ProtocolError.

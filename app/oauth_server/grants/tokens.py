@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from oauth_server.grants.interface import TokenResponse
+from oauth_server.grants.interface import Issued, TokenResponse
 from oauth_server.keys.signer import Signer
 from oauth_server.models import Client
 from oauth_server.protocol import access_token
@@ -28,20 +28,22 @@ class AccessTokens:
         self._signer = signer
         self._clock = clock
 
-    async def issue(self, client: Client, *, subject: str, scope: str) -> TokenResponse:
+    async def issue(self, client: Client, *, subject: str, scope: str) -> Issued:
         """Raises UnavailableError."""
+        jti = secrets.token_urlsafe(16)
         claims = access_token.claims(
             issuer=self._issuer,
             subject=subject,
             audience=client.audience or (self._issuer,),
             client_id=client.client_id,
             scope=scope,
-            jti=secrets.token_urlsafe(16),
+            jti=jti,
             issued_at=int(self._clock()),
             lifetime=self._lifetime,
         )
-        return TokenResponse(
+        response = TokenResponse(
             access_token=await self._signer.sign(access_token.TYP, claims),
             expires_in=int(self._lifetime.total_seconds()),
             scope=scope,
         )
+        return Issued(jti, response)

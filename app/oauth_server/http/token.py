@@ -30,8 +30,9 @@ class TokenEndpoint:
         client = self._authenticate(request, parameters)
         grant_type = self._grant_type(client, parameters)
         record.fields["grant_type"] = grant_type.value
-        token = await self._grants[grant_type].exchange(client, parameters)
-        return responses.json(token)
+        issued = await self._grants[grant_type].exchange(client, parameters)
+        record.fields["jti"] = issued.jti
+        return responses.json(issued.response)
 
     def _authenticate(self, request: Request, parameters: Mapping[str, str]) -> Client:
         claimed = credentials.read(_single_header(request, "authorization"), parameters)

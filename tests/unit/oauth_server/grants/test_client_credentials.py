@@ -8,7 +8,7 @@ import pytest
 
 from oauth_server.errors import ScopeNotRegisteredError
 from oauth_server.grants.client_credentials import ClientCredentials
-from oauth_server.grants.interface import TokenResponse
+from oauth_server.grants.interface import Issued, TokenResponse
 from oauth_server.grants.tokens import AccessTokens
 from oauth_server.models import Client, GrantType
 
@@ -26,7 +26,7 @@ class RecordingSigner:
 
 def exchange(
     signer: RecordingSigner, parameters: Mapping[str, str], audience: tuple[str, ...] = ()
-) -> TokenResponse:
+) -> Issued:
     client = Client(
         client_id="gateway_01",
         grant_types=(GrantType.CLIENT_CREDENTIALS,),
@@ -39,9 +39,9 @@ def exchange(
 
 def test_the_response_and_the_token_agree() -> None:
     signer = RecordingSigner()
-    response = exchange(signer, {"scope": "b"})
-    assert response == TokenResponse(access_token="token-1", expires_in=300, scope="b")
-    assert response.token_type == "Bearer"
+    issued = exchange(signer, {"scope": "b"})
+    assert issued.response == TokenResponse(access_token="token-1", expires_in=300, scope="b")
+    assert issued.response.token_type == "Bearer"
     ((typ, claims),) = signer.signed
     assert typ == "at+jwt"
     assert claims == {
@@ -50,14 +50,14 @@ def test_the_response_and_the_token_agree() -> None:
         "aud": ISSUER,
         "exp": 1300,
         "iat": 1000,
-        "jti": claims["jti"],
+        "jti": issued.jti,
         "client_id": "gateway_01",
         "scope": "b",
     }
 
 
 def test_an_omitted_scope_is_everything_registered() -> None:
-    assert exchange(RecordingSigner(), {}).scope == "a b"
+    assert exchange(RecordingSigner(), {}).response.scope == "a b"
 
 
 def test_a_scope_that_is_not_registered_signs_nothing() -> None:
