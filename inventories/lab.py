@@ -5,21 +5,20 @@ is all three: authorization server, gateway and state.
 """
 
 import hashlib
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from roles.fast_ssh import CONNECT_KWARGS
+from tests.lab import description
+from tests.lab.machine import LabError
 
 _LAB_JSON = Path(os.environ.get("PORTCULLIS_LAB_JSON", ".lab/lab.json"))
-if not _LAB_JSON.is_file():
-    sys.exit(
-        f"{_LAB_JSON} is not there: bring a lab up with `make lab`, or name the lab.json of "
-        "another one in PORTCULLIS_LAB_JSON"
-    )
-_LAB = json.loads(_LAB_JSON.read_text())
+try:
+    _LAB = description.read(_LAB_JSON)
+except LabError as error:
+    sys.exit(str(error))
 _FILES = Path(_LAB["ssh_config"]).parent
 
 

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
+from tests.lab import description
 from tests.lab.machine import WITH_US, LabError, run
 
 _TIMEOUT = 10.0
@@ -28,7 +30,7 @@ class VerifiedToken:
 
 def fetch_verified(lab_json: Path) -> VerifiedToken:
     """Fetch a token from the lab's issuer and verify it; raises LabError naming what is wrong."""
-    described = json.loads(lab_json.read_text())
+    described = description.read(lab_json)
     issuer, client = described["issuer"], described["confidential_client"]
     token = _fetch(issuer, Path(described["ca_file"]), client)
     first = described["hosts"][0]["name"]
@@ -76,5 +78,5 @@ def _fetch(issuer: str, ca_file: Path, client: dict[str, str]) -> str:
             return str(json.load(response)["access_token"])
     except urllib.error.HTTPError as error:
         raise LabError(f"{issuer}/token answered {error.code}: {error.read(500)!r}") from error
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, HTTPException, ValueError, TypeError, KeyError) as error:
         raise LabError(f"{issuer}/token gave no token: {error}") from error

@@ -2,11 +2,52 @@
 
 import json
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
 
 from tests.lab import naming, places, ssh
+from tests.lab.machine import LabError
 from tests.lab.record import LabRecord
 
 SCOPE = "telemetry:read telemetry:write"
+_REMEDY = (
+    "bring a lab up with `make lab`, which writes it, or name the lab.json of another one in "
+    "PORTCULLIS_LAB_JSON"
+)
+
+
+class _Host(BaseModel):
+    name: str
+    kind: str
+    address: str
+
+
+class _ConfidentialClient(BaseModel):
+    client_id: str
+    client_secret: str
+    scope: str
+
+
+class _PublicClient(BaseModel):
+    client_id: str
+    redirect_uri: str
+    scope: str
+
+
+class _User(BaseModel):
+    username: str
+    password: str
+
+
+class _LabJson(BaseModel):
+    hosts: Annotated[list[_Host], Field(min_length=1)]
+    ssh_config: str
+    issuer: Annotated[str, Field(pattern="^https://")]
+    ca_file: str
+    confidential_client: _ConfidentialClient
+    public_client: _PublicClient
+    user: _User
 
 
 def write(record: LabRecord) -> Path:
@@ -39,6 +80,23 @@ def write(record: LabRecord) -> Path:
     if record.name == naming.DEFAULT_LAB:
         _link(directory.parent / "lab.json", Path(record.name) / "lab.json")
     return lab_json
+
+
+def read(lab_json: Path) -> dict[str, Any]:
+    """Give what `write` wrote; raises LabError for a file that is missing or damaged."""
+    try:
+        described: dict[str, Any] = json.loads(lab_json.read_text())
+        _LabJson.model_validate(described)
+    except FileNotFoundError:
+        raise LabError(f"{lab_json} is not there: {_REMEDY}") from None
+    except OSError as error:
+        raise LabError(f"{lab_json} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"])) or "all of it"
+        raise LabError(f"{lab_json} describes no lab ({place} is amiss): {_REMEDY}") from None
+    except (ValueError, RecursionError):
+        raise LabError(f"{lab_json} is not JSON: {_REMEDY}") from None
+    return described
 
 
 def remove(record: LabRecord) -> None:

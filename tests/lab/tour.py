@@ -1,13 +1,12 @@
 """The whole job on a lab: deploy, audit, a token, and what to try next."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab import access_token, console, naming, places
+from tests.lab import access_token, console, description, naming, places
 from tests.lab import lab as labs
 from tests.lab.machine import WITH_US, LabError
 from tests.lab.record import LabRecord
@@ -63,7 +62,7 @@ def audit_options(lab: str) -> list[str]:
     known = labs.standing(lab)
     directory = places.described(places.CHECKOUT, lab)
     hosts = ",".join(host.name for host in known.hosts)
-    described = json.loads((directory / "lab.json").read_text())
+    described = description.read(directory / "lab.json")
     return [
         f"--hosts={hosts}",
         f"--ssh-config={described['ssh_config']}",
@@ -128,7 +127,7 @@ def _make(known: LabRecord, target: str) -> str:
 def _environment(lab: str) -> dict[str, str]:
     """Name the lab to the inventory, and to the audit the secret that no argument may show."""
     described = lab_json(lab)
-    secret = json.loads(described.read_text())["confidential_client"]["client_secret"]
+    secret = description.read(described)["confidential_client"]["client_secret"]
     return {
         **os.environ,
         "PORTCULLIS_LAB_JSON": str(described),

@@ -16,8 +16,8 @@ SECRET = "a secret of this lab"
 
 
 @pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    described = {
+def described(tmp_path: Path) -> dict[str, Any]:
+    return {
         "hosts": [
             {"name": f"lab-{number}", "kind": "debian-12", "address": f"10.213.4.1{number}"}
             for number in (1, 2)
@@ -37,9 +37,18 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
         },
         "user": {"username": "ada", "password": "another"},
     }
-    lab_json = tmp_path / "lab.json"
+
+
+@pytest.fixture
+def lab_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "lab.json"
+    monkeypatch.setenv("PORTCULLIS_LAB_JSON", str(path))
+    return path
+
+
+@pytest.fixture
+def inventory(described: dict[str, Any], lab_json: Path) -> dict[str, Any]:
     lab_json.write_text(json.dumps(described))
-    monkeypatch.setenv("PORTCULLIS_LAB_JSON", str(lab_json))
     return runpy.run_path(str(INVENTORY))
 
 
@@ -68,9 +77,38 @@ def test_host_keys_are_checked_strictly(inventory: dict[str, Any], tmp_path: Pat
         assert data["ssh_known_hosts_file"] == str(tmp_path / "known_hosts")
 
 
-def test_without_a_lab_it_says_how_to_get_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PORTCULLIS_LAB_JSON", str(tmp_path / "lab.json"))
+@pytest.mark.usefixtures("lab_json")
+def test_without_a_lab_it_says_how_to_get_one() -> None:
     with pytest.raises(SystemExit, match=r"lab\.json is not there: .* `make lab`"):
+        runpy.run_path(str(INVENTORY))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\0", b"[" * 100_000, b"[]", b"{}", b"null"])
+def test_a_broken_description_is_refused_in_one_sentence(lab_json: Path, content: bytes) -> None:
+    lab_json.write_bytes(content)
+    with pytest.raises(SystemExit, match=r"lab\.json (is not JSON|describes no lab .*): .*`make"):
+        runpy.run_path(str(INVENTORY))
+
+
+def test_a_directory_is_no_description(lab_json: Path) -> None:
+    lab_json.mkdir()
+    with pytest.raises(SystemExit, match=r"lab\.json cannot be read: Is a directory"):
+        runpy.run_path(str(INVENTORY))
+
+
+@pytest.mark.parametrize("key", ["hosts", "issuer", "ca_file", "confidential_client", "user"])
+def test_a_description_without_one_of_its_keys_is_refused_by_that_key(
+    described: dict[str, Any], lab_json: Path, key: str
+) -> None:
+    del described[key]
+    lab_json.write_text(json.dumps(described))
+    with pytest.raises(SystemExit, match=rf"describes no lab \({key} is amiss\)") as refused:
+        runpy.run_path(str(INVENTORY))
+    assert SECRET not in str(refused.value)
+
+
+def test_a_lab_without_hosts_is_refused(described: dict[str, Any], lab_json: Path) -> None:
+    """To pyinfra a deploy to nobody is a success."""
+    lab_json.write_text(json.dumps({**described, "hosts": []}))
+    with pytest.raises(SystemExit, match=r"describes no lab \(hosts is amiss\)"):
         runpy.run_path(str(INVENTORY))

@@ -1,6 +1,7 @@
 """The tour's token is verified, not just shown."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,17 @@ def issued(key: RSAKey = KEY, **claims: Any) -> str:
         "scope": "telemetry:read",
     }
     return jwt.encode({"alg": "RS256", "typ": "at+jwt"}, {**usual, **claims}, key)
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[]"])
+def test_a_lab_that_is_described_nowhere_gives_no_token(
+    tmp_path: Path, content: str | None
+) -> None:
+    lab_json = tmp_path / "lab.json"
+    if content is not None:
+        lab_json.write_text(content)
+    with pytest.raises(LabError, match=rf"^{lab_json} .*: bring a lab up with `make lab`"):
+        access_token.fetch_verified(lab_json)
 
 
 def test_a_token_of_the_labs_server_is_shown_with_its_claims() -> None:
