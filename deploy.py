@@ -26,9 +26,9 @@ sysctl(data=data.sysctl)
 # Before certificates and tokens, which carry times.
 chrony(data=data.chrony, platform=system)
 # Before those that serve them.
-certificates(data=data.certificates, issuer=data.oauth_server.issuer)
+certificate = certificates(data=data.certificates, issuer=data.oauth_server.issuer)
 # Before the server, which is ready only with its store.
-redis(data=data.redis, platform=system)
+password = redis(data=data.redis, platform=system)
 # Before the gateway that leads to it.
 oauth_server(
     data=data.oauth_server,
@@ -36,8 +36,9 @@ oauth_server(
     target=target,
     gateway_user=GATEWAY[system].user,
     redis_unit=REDIS[system].service,
+    after=(certificate, password),
 )
-gateway(issuer=data.oauth_server.issuer, platform=system)
+gateway(issuer=data.oauth_server.issuer, platform=system, after=(certificate,))
 # After the server, whose log it rotates.
 logrotate(data=data.logrotate, platform=system)
 # Last: a jail whose log is missing stops the whole daemon.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyinfra import host, logger
 from pyinfra.api import deploy
+from pyinfra.api.operation import OperationMeta
 
 from roles.certificates.files import FilesSource
 from roles.certificates.local_ca import LocalCaSource
@@ -14,9 +15,12 @@ from roles.hostdata import CertificatesData, LocalCaData
 
 
 @deploy("certificates")
-def certificates(data: CertificatesData, issuer: str) -> None:
-    """Raises DeployError before any host is changed, a line for each rule that is broken."""
-    installed_pair(
+def certificates(data: CertificatesData, issuer: str) -> OperationMeta:
+    """The operation that those who serve the certificate run after.
+
+    Raises DeployError before any host is changed, a line for each rule that is broken.
+    """
+    return installed_pair(
         name="Install the certificate and its key [TLS-01] [TLS-02]",
         source=_source(data, issuer.removeprefix("https://")),
     )

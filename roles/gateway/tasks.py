@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyinfra import host
 from pyinfra.api import deploy
+from pyinfra.api.operation import OperationMeta
 
 from roles.files import managed_file, render
 from roles.gateway.facts import HasIpv6
@@ -17,7 +18,8 @@ _KEY = "/etc/oauth2/certs/server.key"
 
 
 @deploy("gateway")
-def gateway(issuer: str, platform: Platform) -> None:
+def gateway(issuer: str, platform: Platform, after: tuple[OperationMeta, ...] = ()) -> None:
+    """`after` are other roles' operations that make what nginx reads."""
     config = managed_file(
         name="Write nginx.conf [GW-01]",
         path=_CONFIG,
@@ -35,6 +37,6 @@ def gateway(issuer: str, platform: Platform) -> None:
         name="Run nginx [GW-02]",
         service="nginx.service",
         feeds=[_CONFIG, _CERTIFICATE, _KEY],
-        after=(config,),
+        after=(*after, config),
         reloads=True,
     )

@@ -6,6 +6,7 @@ import hashlib
 
 from pyinfra import host
 from pyinfra.api import deploy
+from pyinfra.api.operation import OperationMeta
 from pyinfra.operations import files
 
 from roles.files import managed_file, render
@@ -46,8 +47,12 @@ def oauth_server(
     target: Target,
     gateway_user: str,
     redis_unit: str,
+    after: tuple[OperationMeta, ...] = (),
 ) -> None:
-    """Only `gateway_user` may connect to the unix socket; `redis_unit` starts before the server."""
+    """Only `gateway_user` may connect to the unix socket; `redis_unit` starts before the server.
+
+    `after` are other roles' operations that make what the server reads.
+    """
     settings_text = render("oauth_server/server.yaml.j2", data=data)
     clients_text = render("oauth_server/clients.json.j2", clients=_entries(clients))
     preview.check(host.name, settings_text, clients_text)
@@ -132,7 +137,7 @@ def oauth_server(
             _SETTINGS,
             _CLIENTS,
         ],
-        after=(unpacked, registered, settings, switched, unit),
+        after=(*after, unpacked, registered, settings, switched, unit),
     )
     # After the server runs: until then the release before this one is the way back.
     old_releases_pruned(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyinfra.api import deploy
+from pyinfra.api.operation import OperationMeta
 from pyinfra.operations import files
 
 from roles.files import managed_file, render
@@ -17,7 +18,8 @@ _CONFIG = "/etc/redis/redis.conf"
 
 
 @deploy("redis")
-def redis(data: RedisData, platform: Platform) -> None:
+def redis(data: RedisData, platform: Platform) -> OperationMeta:
+    """The operation that makes the server's password, which the server runs after."""
     service = LAYOUTS[platform].service
     drop_ins = f"/etc/systemd/system/{service}.d"
     drop_in = f"{drop_ins}/portcullis.conf"
@@ -60,3 +62,4 @@ def redis(data: RedisData, platform: Platform) -> None:
         feeds=[_CONFIG, ACL, PASSWORD, drop_in],
         after=(users, config, unit),
     )
+    return users

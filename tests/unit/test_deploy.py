@@ -89,3 +89,16 @@ def test_a_fault_in_the_data_stops_it_before_anything_is_run(data: dict[str, Any
     with pytest.raises(HostDataError, match=r"@fake/host: chrony\.servers: "):
         host.run(deploy, data={**data, "chrony": {"servers": []}})
     assert host.files == {}
+
+
+def test_a_dry_run_tells_of_the_restarts_that_a_new_certificate_brings(
+    data: dict[str, Any],
+) -> None:
+    host = FakeHost(Platform.DEBIAN_12)
+    host.run(deploy, data=data)
+    # The fake host shows no certificate, so one is installed in each run.
+    predicted = host.run(deploy, data=data, dry=True).predicted
+    assert "certificates | Install the certificate and its key [TLS-01] [TLS-02]" in predicted
+    assert {"gateway | Run nginx [GW-02]", "oauth_server | Run the server [SRV-03]"} <= set(
+        predicted
+    )
