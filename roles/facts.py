@@ -15,11 +15,12 @@ MASKED = "*MASKED*"
 
 @dataclass(frozen=True)
 class System:
-    """A host's os-release, its machine name as in uname(1), and its Python versions."""
+    """A host's os-release, its machine name as in uname(1), its Python versions, who booted it."""
 
     os_release: dict[str, str]
     architecture: str
     pythons: set[str]
+    systemd: bool
 
 
 class HostSystem(FactBase[System]):
@@ -31,17 +32,21 @@ class HostSystem(FactBase[System]):
     def command(self) -> str:
         return (
             f"uname -m; for python in {self._PYTHONS}; do test -x $python && echo $python; done; "
-            "echo --; cat /etc/os-release"
+            # sd_booted(3)
+            "test -d /run/systemd/system && echo systemd; echo --; cat /etc/os-release"
         )
 
     @override
     def process(self, output: Iterable[str]) -> System:
         machine, _, os_release = "\n".join(output).partition("\n--\n")
-        architecture, *pythons = machine.splitlines()
+        architecture, *found = machine.splitlines()
         return System(
             os_release=parse_os_release(os_release),
             architecture=architecture,
-            pythons={path.removeprefix("/usr/bin/python") for path in pythons},
+            pythons={
+                path.removeprefix("/usr/bin/python") for path in found if path.startswith("/")
+            },
+            systemd="systemd" in found,
         )
 
 

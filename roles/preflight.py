@@ -44,6 +44,11 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
 def _target(host: Host) -> Target:
     system = host.get_fact(HostSystem)
     try:
-        return identify(system.os_release, system.architecture, system.pythons)
+        target = identify(system.os_release, system.architecture, system.pythons)
     except UnsupportedPlatformError as error:
         raise UnsupportedPlatformError(f"{host.name}: {error}") from None
+    if not system.systemd:
+        raise UnsupportedPlatformError(
+            f"{host.name}: systemd does not run there: a host must have been booted by it"
+        )
+    return target

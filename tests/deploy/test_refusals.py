@@ -66,6 +66,12 @@ class Refused:
             "environment variable PORTCULLIS_NO_SUCH_VARIABLE is empty",
             id="secret-that-is-nowhere",
         ),
+        pytest.param(
+            "{'certificates': {'mode': 'local_ca', 'directory': '/proc/nowhere'}}",
+            "certificates: directory /proc/nowhere cannot be used: No such file or directory",
+            id="ca-that-cannot-be-made",
+        ),
+        pytest.param("{None: 1}", "None: a key must be text", id="key-that-is-no-text"),
     ],
 )
 def test_a_fault_in_the_inventory_is_named_with_host_key_and_rule(

@@ -141,6 +141,7 @@ class FakeHost:
         system = [
             ARCHITECTURE,
             f"/usr/bin/python{SYSTEM_PYTHONS[self.platform]}",
+            "systemd",
             "--",
             *OS_RELEASES[self.platform].splitlines(),
         ]

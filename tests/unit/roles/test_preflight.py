@@ -11,7 +11,7 @@ from pyinfra.api.exceptions import PyinfraError
 from roles.hostdata import HostData, HostDataError
 from roles.platform import Platform, Target, UnsupportedPlatformError
 from roles.preflight import preflight
-from tests.unit.roles.fakehost import FakeHost
+from tests.unit.roles.fakehost import OS_RELEASES, FakeHost
 from tests.unit.roles.test_hostdata import VALID
 
 SYSTEM = "uname -m; for python in"
@@ -49,6 +49,14 @@ def test_an_unsupported_system_is_refused_by_host_and_name(identifier: str, vers
     with pytest.raises(
         UnsupportedPlatformError, match=r"^@fake/host: Old One is not supported; supported are: De"
     ):
+        checked(FakeHost(Platform.DEBIAN_12, responses={SYSTEM: system}), VALID)
+
+
+def test_a_host_that_systemd_has_not_booted_is_refused() -> None:
+    """A container with a shell as its first process has nothing that could start a service."""
+    os_release = OS_RELEASES[Platform.DEBIAN_12].splitlines()
+    system = ["x86_64", "/usr/bin/python3.11", "--", *os_release]
+    with pytest.raises(UnsupportedPlatformError, match=r"^@fake/host: systemd does not run there"):
         checked(FakeHost(Platform.DEBIAN_12, responses={SYSTEM: system}), VALID)
 
 
