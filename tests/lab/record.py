@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from tests.lab import places, subnet
+from tests.lab.machine import LabError
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,21 @@ class LabRecord:
 
 
 def load(lab: str) -> LabRecord | None:
-    """Read a lab's record; None if there is no lab of that name."""
+    """Read a lab's record; None if there is no lab of that name. Raises LabError for a damaged one.
+
+    `save` leaves none: somebody else was there.
+    """
+    path = _path(lab)
     try:
-        known = json.loads(_path(lab).read_text())
+        known = json.loads(path.read_text())
+        hosts = tuple(HostRecord(**host) for host in known.pop("hosts"))
+        return LabRecord(**known, hosts=hosts)
     except FileNotFoundError:
         return None
-    hosts = tuple(HostRecord(**host) for host in known.pop("hosts"))
-    return LabRecord(**known, hosts=hosts)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise LabError(
+            f"{path} is damaged: remove it, and `down` finds what is left of the lab by its name"
+        ) from None
 
 
 def save(record: LabRecord) -> None:
