@@ -21,7 +21,6 @@ from roles.oauth_server.operations import (
 )
 from roles.oauth_server.release import build
 from roles.platform import Target
-from roles.secrets import SecretError
 from roles.services import running
 
 _SETTINGS = "/etc/oauth2/server.yaml"
@@ -151,12 +150,8 @@ def _entries(clients: tuple[ClientData, ...]) -> list[dict[str, object]]:
     for number, client in enumerate(clients):
         entry = client.model_dump(mode="json", exclude_none=True, exclude={"client_secret"})
         if client.client_secret is not None:
-            try:
-                secret = client.client_secret.read().unmask()
-            except SecretError as error:
-                raise SecretError(
-                    f"{host.name}: clients[{number}].client_secret: {error}"
-                ) from None
+            wanted = f"{host.name}: clients[{number}].client_secret"
+            secret = client.client_secret.read(wanted).unmask()
             entry["client_secret_hash"] = f"sha256:{hashlib.sha256(secret.encode()).hexdigest()}"
         entries.append(entry)
     return entries
