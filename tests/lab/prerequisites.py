@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.lab import console
+from tests.lab import console, places
 from tests.lab.machine import UnsuitableMachineError, attempt, run
 
 _WITHOUT_LAB = (
@@ -40,13 +40,21 @@ def missing() -> str | None:
 def provide() -> None:
     """Install what is missing; raise UnsuitableMachineError where that is not possible."""
     _refuse_if(missing())
-    if absent := _absent_packages():
-        console.note(f"installing {' '.join(absent)}, which the lab needs")
-        install = ("apt-get", "install", "--yes", "--no-install-recommends", *absent)
-        if attempt(*install).returncode != 0:
-            run("apt-get", "update")
-            run("env", "DEBIAN_FRONTEND=noninteractive", *install)
+    if _absent_packages():
+        # Labs that come up at once would meet at apt's locks, for which it does not wait.
+        with places.locked(places.CACHE, "another lab is installing what both need"):
+            _install(_absent_packages())
         _refuse_if(_kernel_lacks())
+
+
+def _install(absent: list[str]) -> None:
+    if not absent:
+        return
+    console.note(f"installing {' '.join(absent)}, which the lab needs")
+    install = ("apt-get", "install", "--yes", "--no-install-recommends", *absent)
+    if attempt(*install).returncode != 0:
+        run("apt-get", "update")
+        run("env", "DEBIAN_FRONTEND=noninteractive", *install)
 
 
 def require_root() -> None:

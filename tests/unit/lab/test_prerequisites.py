@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.lab import __main__ as command_line
-from tests.lab import prerequisites
+from tests.lab import places, prerequisites
 
 
 @pytest.fixture
-def capable(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+def capable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, bool]:
     """Pretend to be root on a machine that has every program and allows everything."""
     programs: dict[str, bool] = {}
     monkeypatch.setattr("os.geteuid", lambda: 0)
@@ -22,6 +22,7 @@ def capable(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
         prerequisites, "attempt", lambda *argv: subprocess.CompletedProcess(argv, 0, "", "")
     )
     monkeypatch.setattr(prerequisites, "_KEYRING", Path(__file__))
+    monkeypatch.setattr(places, "CACHE", tmp_path)
     return programs
 
 
@@ -82,3 +83,14 @@ def test_what_the_kernel_refuses_is_named(
     assert reason is not None
     assert f"a lab needs {named}" in reason
     assert "Operation not permitted" in reason
+
+
+@pytest.mark.usefixtures("capable")
+def test_of_labs_that_come_up_at_once_one_installs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waited looks again, and finds that nothing is missing any more."""
+    answers = iter([["mmdebstrap"], ["mmdebstrap"], []])
+    installed: list[list[str]] = []
+    monkeypatch.setattr(prerequisites, "_absent_packages", lambda: next(answers))
+    monkeypatch.setattr(prerequisites, "_install", installed.append)
+    prerequisites.provide()
+    assert installed == [[]]
