@@ -33,15 +33,15 @@ def newest_spoken(address: str, port: int, newest: ssl.TLSVersion) -> str:
         try:
             with context.wrap_socket(plain) as secured:
                 return secured.version() or "no protocol"
+        except (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            return REFUSED  # asyncio's servers close without an alert
         except ssl.SSLError as error:
             return REFUSED if error.reason in _REFUSALS else f"failed: {error}"
-        except ConnectionResetError:
-            return REFUSED
         except OSError as error:
             return f"failed: {error}"
 
 
-# The alert protocol_version (RFC 8446 §6.2); asyncio's servers close without sending it.
+# The alert protocol_version (RFC 8446 §6.2), and how OpenSSL 3.0 and later call an end of file.
 _REFUSALS = ("TLSV1_ALERT_PROTOCOL_VERSION", "UNEXPECTED_EOF_WHILE_READING")
 
 

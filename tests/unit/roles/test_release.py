@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import tarfile
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,8 @@ def built() -> Release:
 @pytest.fixture(scope="module")
 def tree(built: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("release")
-    with tarfile.open(built.archive) as tar:
-        tar.extractall(directory, filter="data")
+    # As the host does; Debian 12's own Python has no filter for tarfile yet.
+    subprocess.run(["tar", "-xzf", str(built.archive), "-C", str(directory)], check=True)
     return directory
 
 
