@@ -81,6 +81,7 @@ def _mmdebstrap(kind: Kind, lines: list[str], target: Path) -> None:
         *WITH_US,
         # A namespace of its own for each kind of thing that a build cut off would leave behind.
         *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+        *("sh", "-c", 'mount -t tmpfs scratch /tmp && exec "$@"', "sh"),
         *("mmdebstrap", "--mode=root", "--variant=minbase"),
         f"--components={','.join(kind.components)}",
         f"--include={','.join(kind.packages)}",
