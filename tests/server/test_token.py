@@ -160,9 +160,7 @@ def test_two_authorization_headers_are_refused(http: httpx.Client) -> None:
     assert_refused(http.post("/token", data=GRANT, headers=headers), 400, "invalid_request")
 
 
-@pytest.mark.parametrize(
-    "method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "X"]
-)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_only_post_is_allowed(http: httpx.Client, method: str) -> None:
     """RFC 6749 §3.2."""
     response = http.request(method, "/token")

@@ -1,25 +1,48 @@
-"""One HTTP connection: uvicorn's, with a deadline for the request."""
+"""One HTTP/1 connection: uvicorn's on llhttp, with deadlines, bounds and no second reading."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _REQUEST_DEADLINE = 15.0
 _CLOSE_DEADLINE = 2.0
+_MAX_HEAD = 16 * 1024
+_MAX_HEADERS = 64
+# Sizes, extensions and trailers of chunks, all together.
+_MAX_FRAMING = 16 * 1024
+_MAX_PIPELINED = 16
+_REFUSAL = "This is not a request that can be understood in one way only."
 
 
-class Connection(H11Protocol):
+class _RefusedError(Exception):
+    """Well-formed for the parser, and not for us."""
+
+
+class Connection(HttpToolsProtocol):
     """Whoever connects must have sent a whole request by a deadline, and cannot prevent a close.
 
     uvicorn itself waits for ever for a request that trickles in, be it head or body, and so can
     be filled up by a few slow clients. asyncio waits long, on Python 3.10 for ever, for the other
     side to agree to the end of TLS, and with it a stop would.
+
+    llhttp refuses what two readers could understand differently (two lengths, a length beside
+    chunks, a bare LF, folded lines, NUL). What it lets through is refused here: more than one
+    Host, other versions, other transfer codings, and anything without a bound.
     """
 
     _deadline: asyncio.TimerHandle | None = None
+    _running: RequestResponseCycle | None = None
+    _refused = False
+    # Of the request that is being received: where it is, and what it took so far.
+    _receiving = True
+    _in_head = True
+    _completed = False
+    _head = 0
+    _framing = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         super().connection_made(transport)
@@ -30,8 +53,23 @@ class Connection(H11Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
+        self._unset_keepalive_if_required()
+        # A head is read no further than its bound, whatever else has arrived with it.
+        while data and not self._refused:
+            part = data[: _MAX_HEAD - self._head] if self._in_head else data
+            data = data[len(part) :]
+            self._receiving, self._completed = True, False
+            self._framing += 0 if self._in_head else len(part)
+            try:
+                self.parser.feed_data(part)
+                self._count(part)
+            except (httptools.HttpParserError, _RefusedError):
+                self._refuse()
+            except httptools.HttpParserUpgrade:
+                # We speak nothing else, so the request is answered, and nothing after it is.
+                self._refused = True
+        if self._receiving:
+            self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
@@ -41,12 +79,86 @@ class Connection(H11Protocol):
         super().shutdown()
         self._finish_closing()
 
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._finish_closing()
+
+    # What the parser finds; an exception in these becomes a HttpParserError of feed_data's.
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._receiving = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:  # RFC 9110 §6.5.1: a trailer must not pass for a header
+            return
+        if len(self.headers) >= _MAX_HEADERS:
+            raise _RefusedError
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= _MAX_PIPELINED or not self._is_clear():
+            raise _RefusedError
+        self._in_head = False
+        super().on_headers_complete()
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self._framing -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._receiving, self._in_head, self._completed = False, True, True
+        self._head = self._framing = 0
+        self._unwatch()
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._finish_closing()
 
-    def timeout_keep_alive_handler(self) -> None:
-        super().timeout_keep_alive_handler()
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _is_clear(self) -> bool:
+        """Nothing in the head can be read in two ways."""
+        version = self.parser.get_http_version()
+        names = [name for name, _ in self.headers]
+        if b"#" in self.url:  # RFC 9112 §3.2: no form of a target has a fragment
+            return False
+        if b"transfer-encoding" in names:  # RFC 9112 §6.1: of the codings we know one alone
+            codings = [
+                value.lower() for name, value in self.headers if name == b"transfer-encoding"
+            ]
+            if version != "1.1" or codings != [b"chunked"]:
+                return False
+        hosts = names.count(b"host")  # RFC 9112 §3.2
+        return hosts == 1 if version == "1.1" else version == "1.0" and hosts <= 1
+
+    def _count(self, part: bytes) -> None:
+        """What began in the middle of a part is counted from the next one on."""
+        if self._in_head and not self._completed:
+            self._head += len(part)
+            if self._head >= _MAX_HEAD:
+                raise _RefusedError
+        if self._framing > _MAX_FRAMING and not self.cycle.response_complete:
+            raise _RefusedError
+
+    def _refuse(self) -> None:
+        """400, unless the answer to an earlier request comes first, or has begun already."""
+        self._refused = True
+        running = self._running
+        if running is None or running.response_complete:
+            self.send_400_response(_REFUSAL)
+        elif not running.more_body:
+            running.keep_alive = False
+            self.pipeline.clear()
+        elif not running.response_started:
+            self.send_400_response(_REFUSAL)
+        else:
+            self.transport.abort()
         self._finish_closing()
 
     def _finish_closing(self) -> None:
@@ -54,9 +166,7 @@ class Connection(H11Protocol):
             self.loop.call_later(_CLOSE_DEADLINE, self.transport.abort)
 
     def _watch(self) -> None:
-        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
-            self._unwatch()
-        elif self._deadline is None:
+        if self._deadline is None and not self.transport.is_closing():
             self._deadline = self.loop.call_later(_REQUEST_DEADLINE, self.transport.abort)
 
     def _unwatch(self) -> None:

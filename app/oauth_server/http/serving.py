@@ -33,7 +33,6 @@ _GRACEFUL_STOP = 10
 # sending of a request. Later ones wait in systemd's socket for the next process.
 _LINGER = 0.5
 _KEEP_ALIVE = 5
-_MAX_HEAD = 16 * 1024
 
 
 class Listener(uvicorn.Server):
@@ -150,7 +149,6 @@ def _listener(app: ASGIApp, sock: socket.socket, tls: ssl.SSLContext | None) -> 
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            h11_max_incomplete_event_size=_MAX_HEAD,
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_GRACEFUL_STOP,
             ssl_context_factory=(lambda _config, _default: secure) if secure else None,
