@@ -18,12 +18,18 @@ class ErrorCode(str, Enum):
 
     INVALID_REQUEST = "invalid_request", 400
     INVALID_CLIENT = "invalid_client", 401
+    INVALID_GRANT = "invalid_grant", 400
     UNAUTHORIZED_CLIENT = "unauthorized_client", 400
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type", 400
     INVALID_SCOPE = "invalid_scope", 400
+    INVALID_TARGET = "invalid_target", 400
+    UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type", 400
+    ACCESS_DENIED = "access_denied", 403
+    LOGIN_FAILED = "login_failed", 401
     NOT_FOUND = "not_found", 404
     METHOD_NOT_ALLOWED = "method_not_allowed", 405
     CONTENT_TOO_LARGE = "content_too_large", 413
+    TOO_MANY_REQUESTS = "too_many_requests", 429
     SERVER_ERROR = "server_error", 500
     TEMPORARILY_UNAVAILABLE = "temporarily_unavailable", 503
 

@@ -19,6 +19,7 @@ class AuthMethod(str, Enum):
 
     CLIENT_SECRET_BASIC = "client_secret_basic"  # noqa: S105 - the name of a method
     CLIENT_SECRET_POST = "client_secret_post"  # noqa: S105 - the name of a method
+    PRIVATE_KEY_JWT = "private_key_jwt"
     NONE = "none"
 
 
@@ -37,3 +38,18 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     redirect_uris: tuple[str, ...] = ()
     client_secret_hash: str | None = None
     audience: tuple[str, ...] = ()
+
+
+class Authorization(msgspec.Struct, frozen=True, kw_only=True):
+    """What a resource owner let a client do.
+
+    `family` names everything that is bought with it: it is in the tokens, and revokes them all.
+    `auth_time` is when the owner logged in, in seconds since the epoch.
+    """
+
+    family: str
+    client_id: str
+    subject: str
+    scope: str
+    audience: tuple[str, ...]
+    auth_time: int
