@@ -107,6 +107,11 @@ def test_the_acl_knows_one_user(answers: dict[str, Answer]) -> None:
         expected=f"a password's hash, and none of {' '.join(sorted(too_much))}",
         seen=" ".join(rules),
     )
+    must_equal(
+        "keys of oauth_server",
+        seen=sorted(rule for rule in rules if rule[0] in "~%"),
+        expected=["~oauth:*", "~revocations"],
+    )
 
 
 @pytest.mark.control("STATE-03")

@@ -7,7 +7,7 @@ whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -25,6 +25,9 @@ TOKENS_LIVE = timedelta(days=1, minutes=10)
 
 GRANTS_LIVE = timedelta(days=366)
 """Longer than any refresh token can be."""
+
+Observer = Callable[[str, float, bool], None]
+"""Told of each step: its name, the seconds it took, and whether the store took it."""
 
 MISMATCHES = 5
 """So many wrong proofs void a code."""

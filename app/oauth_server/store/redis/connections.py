@@ -1,0 +1,151 @@
+"""Connections to Redis: one bound for each step, and no reply for anybody but who asked.
+
+redis-py carries the protocol. Its pools are not used: a step has one bound over waiting,
+connecting, authenticating and answering, and is never sent twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from oauth_server.errors import UnavailableError
+from oauth_server.store.interface import Observer
+from oauth_server.store.redis import reasons
+from oauth_server.store.redis.scripts import Script
+
+# asyncio's own can miss its moment before 3.11.3 (redis/redis-py#2633).
+if sys.version_info >= (3, 11, 3):
+    from asyncio import timeout as bound  # type: ignore[attr-defined]  # mypy asks for 3.10's
+else:
+    from async_timeout import timeout as bound
+
+BOUND = timedelta(seconds=1)
+"""Redis on the same host answers in a fraction of a millisecond."""
+
+_MOST = 32
+
+Argument = str | int
+
+
+class Connections:
+    def __init__(
+        self,
+        path: Path,
+        username: str | None,
+        password: str | None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._path = str(path)
+        self._username = username
+        self._password = password
+        self._observer = observer
+        self._slots = asyncio.Semaphore(_MOST)
+        self._idle: list[UnixDomainSocketConnection] = []
+        self._closed = False
+
+    # Any: what Redis replies is whatever the command gives.
+    async def command(self, step: str, *command: Argument) -> Any:
+        """Redis' reply. Raises UnavailableError, after BOUND at the latest."""
+        return await self._timed(step, command, None)
+
+    async def script(self, script: Script, keys: list[str], *arguments: Argument) -> Any:
+        """What the script returns; Redis runs nothing else meanwhile. Raises UnavailableError."""
+        command = "EVALSHA", script.sha1, len(keys), *keys, *arguments
+        return await self._timed(script.name, command, script.text)
+
+    async def close(self) -> None:
+        self._closed = True
+        await self._drop_idle()
+
+    async def _timed(self, step: str, command: tuple[Argument, ...], text: str | None) -> Any:
+        started = time.monotonic()
+        answered = False
+        waiting = True
+        try:
+            async with bound(BOUND.total_seconds()), self._slots:
+                waiting = False
+                reply = await self._exchange(command, text)
+            answered = True
+            return reply
+        except (RedisError, OSError, ValueError, asyncio.TimeoutError) as error:
+            # ValueError and its like are for what calls itself Redis and isn't.
+            reason = "store_busy" if waiting else reasons.of(error)
+            raise UnavailableError("The store cannot do this now.", reason=reason) from error
+        finally:
+            if self._observer is not None:
+                self._observer(step, time.monotonic() - started, answered)
+
+    async def _exchange(self, command: tuple[Argument, ...], text: str | None) -> Any:
+        connection = await self._take()
+        try:
+            try:
+                return await self._ask(connection, *command)
+            except NoScriptError:
+                # Redis was started anew. EVAL carries the script, and Redis keeps it.
+                if text is None:
+                    raise
+                return await self._ask(connection, "EVAL", text, *command[2:])
+        except ResponseError:
+            raise  # the reply was read whole, and the connection is as good as new
+        except (RedisError, OSError):
+            # Redis went away: the other connections are as dead as this one.
+            await connection.disconnect(nowait=True)
+            await self._drop_idle()
+            raise
+        except BaseException:
+            # A reply that nobody has read must not be taken for the next one's.
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            if connection.is_connected and not self._closed:
+                self._idle.append(connection)
+            else:
+                await connection.disconnect(nowait=True)
+
+    async def _ask(self, connection: UnixDomainSocketConnection, *command: Argument) -> Any:
+        await connection.send_command(*command)
+        return await connection.read_response()
+
+    async def _take(self) -> UnixDomainSocketConnection:
+        """A connection on which nothing has been sent and nothing is to be read."""
+        while self._idle:
+            connection = self._idle.pop()
+            # At this moment nothing is sent yet: to take another one is no second attempt.
+            if not await connection.can_read():
+                return connection
+            await connection.disconnect(nowait=True)
+        connection = UnixDomainSocketConnection(
+            path=self._path,
+            username=self._username,
+            password=self._password,
+            decode_responses=True,
+            protocol=2,
+            # The bound is over all of it; a client's own would come on top.
+            socket_timeout=None,
+            socket_connect_timeout=None,
+            # A retry would hide an outage, and could run a script twice.
+            retry=Retry(NoBackoff(), 0),
+            # CLIENT SETINFO is unknown to Redis before 7.2.
+            driver_info=None,
+        )
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]  # redis-py's own
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return connection
+
+    async def _drop_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await connection.disconnect(nowait=True)

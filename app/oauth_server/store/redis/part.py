@@ -1,0 +1,42 @@
+"""A part of the Redis store, and what the parts send alike."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from oauth_server.models import Authorization
+from oauth_server.store.interface import Replay
+from oauth_server.store.redis.connections import Connections
+
+REVOCATIONS = ["revocations", "oauth:revocations"]
+"""The keys of each script that may revoke: the stream, and when each of its entries is over."""
+
+_authorization = msgspec.json.Decoder(Authorization)
+
+
+class Part:
+    def __init__(self, redis: Connections) -> None:
+        self._redis = redis
+
+
+def milliseconds(span: timedelta) -> int:
+    """At least one: Redis takes no expiry of zero."""
+    return max(1, span // timedelta(milliseconds=1))
+
+
+def encoded(value: msgspec.Struct) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def authorization(text: str) -> Authorization:
+    return _authorization.decode(text)
+
+
+def outcome(reply: list[str] | None) -> Authorization | Replay | None:
+    """What a script that judges a code or a token returns."""
+    if reply is None:
+        return None
+    kind, value = reply
+    return Replay(value) if kind == "replay" else authorization(value)

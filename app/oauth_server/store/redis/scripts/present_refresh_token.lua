@@ -1,0 +1,3 @@
+-- KEYS: stream, its ends, family. ARGV: family, handle, secret, client_id, microseconds of grace.
+local _, answer = judge_token(now())
+return answer
