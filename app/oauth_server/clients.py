@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn
 
-from oauth_server import files, schema
-from oauth_server.errors import OperatorError
+from oauth_server import files, json_document, schema
 from oauth_server.models import AuthMethod, Client, GrantType
 from oauth_server.protocol import client_secret, redirect_uri, scope
 
@@ -24,7 +21,7 @@ Clients = Mapping[str, Client]
 
 def load(path: Path) -> Clients:
     """The clients of a file that is valid as a whole; OperatorError has every problem otherwise."""
-    document = _parse(path, files.read_text(path, max_bytes=_MAX_BYTES))
+    document = json_document.parse(path, files.read_text(path, max_bytes=_MAX_BYTES))
     problems = schema.Problems(path)
     clients: dict[str, Client] = {}
     for index, entry in enumerate(_entries(document, problems.report)):
@@ -38,30 +35,6 @@ def load(path: Path) -> Clients:
         _check(client, where, problems.report)
     problems.raise_any()
     return clients
-
-
-def _parse(path: Path, text: str) -> object:
-    try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise OperatorError(f"{path}: {where}: {error.msg}") from None
-    except (ValueError, RecursionError) as error:
-        raise OperatorError(f"{path}: is not JSON: {error}") from None
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Readers differ in which of two equal members they take (RFC 8259 §4): refuse them."""
-    members: dict[str, object] = {}
-    for name, value in pairs:
-        if name in members:
-            raise ValueError(f"{schema.shown(name)} is given twice in one object")
-        members[name] = value
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 def _entries(document: object, report: schema.Report) -> list[object]:
