@@ -19,6 +19,7 @@ from oauth_server.protocol import issuer as issuer_rules
 
 DEFAULT_PATH = Path("/etc/oauth2/server.yaml")
 DEFAULT_CLIENTS = "/etc/oauth2/clients.json"
+DEFAULT_USERS = "/etc/oauth2/users.json"
 MEMORY = "memory:"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -42,11 +43,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     issuer: str
     access_token_lifetime: Annotated[int, msgspec.Meta(ge=60, le=86400)] = 600
+    refresh_token_lifetime: Annotated[int, msgspec.Meta(ge=60, le=31536000)] = 2592000
+    code_timeout: Annotated[int, msgspec.Meta(ge=1, le=600)] = 60
+    session_lifetime: Annotated[int, msgspec.Meta(ge=60, le=604800)] = 28800
     scope_error_status: Literal[400, 403] = 403
     trusted_proxies: tuple[str, ...] = ()
     store: StoreSettings = StoreSettings()
     keys_directory: str = "/etc/oauth2/keys"
     clients_file: str = DEFAULT_CLIENTS
+    users_file: str = DEFAULT_USERS
     certificate: str = "/etc/oauth2/certs/server.pem"
     certificate_key: str = "/etc/oauth2/certs/server.key"
     log_file: str = "/var/log/oauth_server.log"
@@ -142,6 +147,7 @@ _RULES: schema.Rules = {
     "store.password_file": _absolute,
     "keys_directory": _absolute,
     "clients_file": _absolute,
+    "users_file": _absolute,
     "certificate": _absolute,
     "certificate_key": _absolute,
     "log_file": _absolute,

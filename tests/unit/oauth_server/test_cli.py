@@ -16,7 +16,7 @@ from tests.unit.oauth_server.test_clients import write as write_clients
 from tests.unit.oauth_server.test_settings import ISSUER
 from tests.unit.oauth_server.test_settings import write as write_settings
 
-APP = Path(cli.__file__).parents[1]
+APP = Path(cli.__file__).parents[2]
 Output = pytest.CaptureFixture[str]
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from oauth_server import __version__, clients, settings
+from oauth_server.cli import users as user_commands
+from oauth_server.cli.parsing import command, config_option, group, path, port
 from oauth_server.errors import OperatorError
 from oauth_server.keys import creation
 from oauth_server.output import say
@@ -96,61 +97,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    serve = _command(commands, "serve", _serve, "serve on the sockets that systemd passes")
+    serve = command(commands, "serve", _serve, "serve on the sockets that systemd passes")
     serve.add_argument(
         "--dev", action="store_true", help="on loopback, with a temporary key and client"
     )
-    serve.add_argument("--port", type=_port, help="for --dev (8000; 0 is any)")
-    _config_option(serve, settings.DEFAULT_PATH)
+    serve.add_argument("--port", type=port, help="for --dev (8000; 0 is any)")
+    config_option(serve, settings.DEFAULT_PATH)
 
-    check = _command(commands, "check", _check, "validate settings and clients")
-    _config_option(check, None)
-    check.add_argument("--clients", type=_path, metavar="FILE", help="clients to check")
+    check = command(commands, "check", _check, "validate settings and clients")
+    config_option(check, None)
+    check.add_argument("--clients", type=path, metavar="FILE", help="clients to check")
 
-    of_clients = commands.add_parser("clients", help="registered clients").add_subparsers(
-        title="commands", metavar="COMMAND", required=True
-    )
-    _command(of_clients, "secret", _clients_secret, "make a secret, shown once, and its hash")
+    of_clients = group(commands, "clients", "registered clients")
+    command(of_clients, "secret", _clients_secret, "make a secret, shown once, and its hash")
 
-    of_keys = commands.add_parser("keys", help="signing keys").add_subparsers(
-        title="commands", metavar="COMMAND", required=True
-    )
-    init = _command(
+    user_commands.add_to(commands)
+
+    of_keys = group(commands, "keys", "signing keys")
+    init = command(
         of_keys, "init", _keys_init, "make a signing key if there is none; print its kid"
     )
-    _config_option(init, settings.DEFAULT_PATH)
-    init.add_argument("--dir", type=_path, metavar="DIR", help="keys directory, instead of FILE's")
+    config_option(init, settings.DEFAULT_PATH)
+    init.add_argument("--dir", type=path, metavar="DIR", help="keys directory, instead of FILE's")
     return parser
-
-
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    summary: str,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _config_option(parser: argparse.ArgumentParser, default: Path | None) -> None:
-    parser.add_argument(
-        "--config",
-        type=_path,
-        metavar="FILE",
-        default=default,
-        help=f"settings ({settings.DEFAULT_PATH})",
-    )
-
-
-def _path(text: str) -> Path:
-    if not text:  # which Path would take for the current directory
-        raise argparse.ArgumentTypeError("must not be empty")
-    return Path(text)
-
-
-def _port(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
-        raise argparse.ArgumentTypeError("must be from 0 to 65535")
-    return int(text)
