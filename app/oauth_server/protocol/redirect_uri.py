@@ -1,9 +1,13 @@
-"""Which redirect URIs a client may register (RFC 6749 §3.1.2, RFC 8252 §7, RFC 9700 §4.1)."""
+"""Redirect URIs: which a client may register, and which of a request is one of them.
+
+RFC 6749 §3.1.2, RFC 8252 §7, RFC 9700 §4.1.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import unquote_plus
 
 # RFC 3986 §2: everything else must be percent-encoded. No `\`, which browsers read as `/`,
 # and no `*`, which readers take for a wildcard.
@@ -14,6 +18,49 @@ _AUTHORITY = re.compile(
     rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?"
 )
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]"})
+_ON_LOOPBACK = re.compile(
+    r"(?P<host>http://(?:127\.0\.0\.1|\[::1\]))(?::(?P<port>[0-9]{1,5}))?(?P<rest>(?:[/?].*)?)"
+)
+# What our answers say: beside one of a URI's own, a client could take the wrong one (RFC 9207 §4).
+_ANSWERS = frozenset(
+    {"code", "state", "iss", "error", "error_description", "error_uri", "access_token", "id_token"}
+)
+
+
+def matches(requested: str, registered: str) -> bool:
+    """Whether they are the same string, but for the port of a loopback address.
+
+    An app for one's own machine takes whichever port is free (RFC 8252 §7.3).
+    """
+    if requested == registered:
+        return True
+    ours, theirs = _ON_LOOPBACK.fullmatch(registered), _ON_LOOPBACK.fullmatch(requested)
+    if ours is None or theirs is None or _port(theirs["port"]) is None:
+        return False
+    return (ours["host"], ours["rest"]) == (theirs["host"], theirs["rest"])
+
+
+def is_claimed(uri: str) -> bool:
+    """Whether only its owner can receive what is sent there.
+
+    Any program on a machine can listen on loopback, or claim a private-use scheme
+    (RFC 8252 §8.6).
+    """
+    return uri.partition(":")[0].lower() == "https"
+
+
+def origin(uri: str) -> str:
+    """Of a registered URI: scheme, host and port, or the scheme of a URI without a host."""
+    scheme, _, rest = uri.partition(":")
+    if scheme.lower() not in {"http", "https"}:
+        return f"{scheme.lower()}:"
+    return f"{scheme.lower()}://{re.split('[/?#]', rest[2:])[0]}"
+
+
+def _port(text: str | None) -> int | None:
+    """80 for none; None for what is no port."""
+    port = int(text) if text is not None else 80
+    return port if 0 < port < 65536 else None
 
 
 def broken_rules(uri: str) -> Iterator[str]:
@@ -26,6 +73,10 @@ def broken_rules(uri: str) -> Iterator[str]:
         return
     if "#" in uri:  # RFC 6749 §3.1.2
         yield "must have no fragment"
+    for pair in uri.partition("?")[2].split("&"):
+        if unquote_plus(pair.partition("=")[0]) in _ANSWERS:
+            yield "must have no parameter that an answer has, such as code, state or iss"
+            break
     found = _SCHEME.match(uri)
     if found is None:
         yield "must be an absolute URI"
