@@ -28,7 +28,7 @@ from oauth_server.http.responses import ErrorResponses
 from oauth_server.http.token import TokenEndpoint
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.ring import KeyRing
-from oauth_server.keys.signer import Signer, ThreadPoolSigner
+from oauth_server.keys.signer import FileSigner, Signer
 from oauth_server.models import GrantType
 from oauth_server.protocol import metadata
 from oauth_server.settings import Settings, StoreSettings
@@ -77,7 +77,7 @@ class Server:
 
     async def run(self) -> None:
         """Serve until a signal says stop."""
-        signer = ThreadPoolSigner(self.ring.active)
+        signer = FileSigner(self.ring.active)
         try:
             await serving.serve(
                 application(

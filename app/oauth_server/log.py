@@ -15,8 +15,9 @@ from typing import Protocol
 
 from oauth_server.errors import OperatorError
 
-_ENCODED = re.compile(rb"[^A-Za-z0-9._:/-]")
 _MAX_VALUE = 256
+_PLAIN = re.compile(rf"[A-Za-z0-9._:/-]{{0,{_MAX_VALUE}}}")
+_ENCODED = re.compile(rb"[^A-Za-z0-9._:/-]")
 _MODE = 0o640
 
 
@@ -39,23 +40,19 @@ def line(
     when: datetime, address: str, status: int, error: str, event: str, fields: Mapping[str, str]
 ) -> bytes:
     """One event; `address` and `error` may be empty, and everything is encoded."""
+    time = when.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds")
     parts = [
-        when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
-        encode(address) or "-",
-        str(status),
-        encode(error) or "-",
-        encode(event) or "-",
-        *(f"{encode(key)}={_value(value)}" for key, value in fields.items()),
-    ]
+        f"{time}Z", encode(address) or "-", str(status), encode(error) or "-", encode(event) or "-"
+    ]  # fmt: skip
+    for key, value in fields.items():
+        parts.append(f"{encode(key)}={value if isinstance(value, Marker) else encode(value)}")
     return (" ".join(parts) + "\n").encode("ascii")
-
-
-def _value(value: str) -> str:
-    return value if isinstance(value, Marker) else encode(value)
 
 
 def encode(value: str) -> str:
     """Percent-encode the UTF-8 of what is outside of `[A-Za-z0-9._:/-]`."""
+    if _PLAIN.fullmatch(value):
+        return value
     raw = value[:_MAX_VALUE].encode("utf-8", "surrogatepass")
     return _ENCODED.sub(lambda found: b"%%%02X" % found[0][0], raw).decode("ascii")
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _GATEWAY = "oauth_server.gateway"
-_HEADER = "x-forwarded-for"
+_HEADER = b"x-forwarded-for"
 _MAX_HOPS = 32
 
 
@@ -31,14 +31,24 @@ class ClientAddress:
 
     def __init__(self, trusted: Sequence[Network]) -> None:
         self._trusted = trusted
+        self._peer = lru_cache(maxsize=1024)(self._look_at)  # it comes with each of its requests
 
     def of(self, scope: Scope) -> str:
         """The address, or an empty string where there is none to be believed."""
-        peer = parse(scope["client"][0]) if scope.get("client") else None
-        forwarded = Headers(scope=scope).getlist(_HEADER)
-        if _GATEWAY in scope or (peer is not None and self._trusts(peer)):
-            peer = self._nearest_stranger(forwarded, peer)
+        client = scope.get("client")
+        text, peer, trusted = self._peer(client[0]) if client else ("", None, False)
+        if not trusted and _GATEWAY not in scope:
+            return text
+        forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER]
+        peer = self._nearest_stranger(forwarded, peer)
         return str(peer) if peer is not None else ""
+
+    def _look_at(self, host: str) -> tuple[str, Address | None, bool]:
+        """A peer's address as text, as such, and whether it is a trusted proxy's."""
+        peer = parse(host)
+        if peer is None:
+            return "", None, False
+        return str(peer), peer, self._trusts(peer)
 
     def _nearest_stranger(self, forwarded: Iterable[str], peer: Address | None) -> Address | None:
         """Each proxy appends whom it saw: from the right, the first that we don't trust.

@@ -11,7 +11,7 @@ from starlette.types import Scope
 _KEY = "oauth_server.exchange"
 
 
-@dataclass
+@dataclass(slots=True)
 class Exchange:
     """`always` logs successes, too; of others only failures are worth a line."""
 

@@ -32,7 +32,6 @@ _GRACEFUL_STOP = 10
 # For whom the kernel had already handed to this process when the stop came: a handshake and the
 # sending of a request. Later ones wait in systemd's socket for the next process.
 _LINGER = 0.5
-_KEEP_ALIVE = 5
 
 
 class Listener(uvicorn.Server):
@@ -149,7 +148,6 @@ def _listener(app: ASGIApp, sock: socket.socket, tls: ssl.SSLContext | None) -> 
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_GRACEFUL_STOP,
             ssl_context_factory=(lambda _config, _default: secure) if secure else None,
         )

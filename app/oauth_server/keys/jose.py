@@ -1,16 +1,18 @@
-"""The only use of the JOSE library: RSA keys (RFC 7518 §6.3), thumbprints, RS256 signatures."""
+"""RSA keys (RFC 7518 §6.3) with their thumbprints from the JOSE library, and RS256 signatures."""
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import (
     RSAPrivateKey,
     RSAPublicKey,
     generate_private_key,
 )
-from joserfc import jws
 from joserfc.jwk import RSAKey
 
 ALGORITHM = "RS256"
@@ -55,10 +57,13 @@ class PublicKey:
 
 
 class PrivateKey:
+    quick = False
+    """Whether a signature costs less than handing it to a thread does."""
+
     def __init__(self, key: RSAPrivateKey) -> None:
         self._key = key
         self.public = PublicKey(key.public_key())
-        self._jwk = RSAKey.import_key(key)
+        self._headers: dict[str, bytes] = {}
 
     @classmethod
     def generate(cls) -> PrivateKey:
@@ -84,7 +89,27 @@ class PrivateKey:
 
     def sign(self, typ: str, claims: dict[str, object]) -> str:
         """A compact JWS (RFC 7515 §7.1) of the claims, explicitly typed (RFC 8725 §3.11)."""
-        header = {"alg": ALGORITHM, "typ": typ, "kid": self.public.kid}
-        return jws.serialize_compact(
-            header, msgspec.json.encode(claims), self._jwk, algorithms=[ALGORITHM]
-        )
+        content = self.signing_input(typ, claims)
+        return compact(content, self.signature(content))
+
+    def signing_input(self, typ: str, claims: dict[str, object]) -> bytes:
+        """What a signature is made of (RFC 7515 §5.1). A `typ` is one of our own, never sent."""
+        header = self._headers.get(typ)
+        if header is None:
+            members = {"alg": ALGORITHM, "typ": typ, "kid": self.public.kid}
+            header = self._headers[typ] = _encode(msgspec.json.encode(members)) + b"."
+        return header + _encode(msgspec.json.encode(claims))
+
+    def signature(self, signing_input: bytes) -> bytes:
+        """Of RFC 7518 §3.3; other threads run meanwhile."""
+        return self._key.sign(signing_input, padding.PKCS1v15(), hashes.SHA256())
+
+
+def compact(signing_input: bytes, signature: bytes) -> str:
+    """RFC 7515 §7.1."""
+    return (signing_input + b"." + _encode(signature)).decode("ascii")
+
+
+def _encode(content: bytes) -> bytes:
+    """base64url without padding (RFC 7515 §2)."""
+    return base64.urlsafe_b64encode(content).rstrip(b"=")

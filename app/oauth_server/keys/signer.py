@@ -1,19 +1,29 @@
-"""What signs tokens: an interface, and the pool of threads behind a key from a file."""
+"""What signs tokens: an interface, and what stands behind a key from a file."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import BoundedSemaphore
+import threading
+import time
+from collections import deque
+from queue import SimpleQueue
 from typing import Protocol
 
 from oauth_server.errors import UnavailableError
-from oauth_server.keys.jose import PrivateKey
+from oauth_server.keys.jose import compact
 
 # A signature waits for at most this many others in its thread, so that under overload what is
 # accepted stays quick and the surplus is told at once.
 _QUEUE_PER_THREAD = 8
+
+
+class SigningKey(Protocol):
+    quick: bool
+
+    def signing_input(self, typ: str, claims: dict[str, object]) -> bytes: ...
+
+    def signature(self, signing_input: bytes) -> bytes: ...
 
 
 class Signer(Protocol):
@@ -21,28 +31,122 @@ class Signer(Protocol):
         """A compact JWS. Raises UnavailableError when it cannot be had now."""
 
 
-class ThreadPoolSigner:
-    """Signs in as many threads as cores: the library gives up the GIL for a signature.
+class SignObserver(Protocol):
+    """Hears how long each signature waited and took, in seconds."""
 
-    More threads than cores are slower, and signing in the event loop would block it.
+    def __call__(self, waited: float, took: float) -> None: ...
+
+
+class _Job:
+    """One signature, asked for in the event loop and made in a thread."""
+
+    __slots__ = (
+        "abandoned", "asked", "content", "error", "result", "signature", "started", "stopped"
+    )  # fmt: skip
+
+    def __init__(self, content: bytes, result: asyncio.Future[bytes]) -> None:
+        self.content = content
+        self.result = result
+        self.asked = time.perf_counter()
+        self.started = self.stopped = 0.0
+        self.signature = b""
+        self.error: Exception | None = None
+        self.abandoned = False
+
+
+class FileSigner:
+    """Signs with a key from a file: in as many threads as cores, or at once if the key is quick.
+
+    The library gives up the GIL for a signature; in the event loop a dear one would block all
+    else. More threads than cores are slower. For a quick one a thread costs more than it gives.
     """
 
-    def __init__(self, key: PrivateKey, *, threads: int | None = None) -> None:
-        count = threads or len(os.sched_getaffinity(0))
+    def __init__(
+        self, key: SigningKey, *, threads: int | None = None, observe: SignObserver | None = None
+    ) -> None:
         self._key = key
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="sign")
-        self._places = BoundedSemaphore(count * _QUEUE_PER_THREAD)
+        self._observe = observe
+        count = 0 if key.quick else threads or len(os.sched_getaffinity(0))
+        self._most = count * _QUEUE_PER_THREAD
+        self._pending = 0
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        # Threads append, the loop takes away: one wake-up may deliver several.
+        self._done: deque[_Job] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._threads = [
+            threading.Thread(target=self._work, name=f"sign-{number}", daemon=True)
+            for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pending(self) -> int:
+        """How many signatures are being made or waited for."""
+        return self._pending
 
     async def sign(self, typ: str, claims: dict[str, object]) -> str:
-        if not self._places.acquire(blocking=False):
+        content = self._key.signing_input(typ, claims)
+        if self._key.quick:
+            started = time.perf_counter()
+            signature = self._key.signature(content)
+            if self._observe is not None:
+                self._observe(0.0, time.perf_counter() - started)
+            return compact(content, signature)
+        if self._pending >= self._most:
             raise UnavailableError("The server is busy.", reason="sign_queue_full")
-        future = self._pool.submit(self._key.sign, typ, claims)
-        # The place is free when the thread is, not when the request that waited was cancelled.
-        future.add_done_callback(self._give_back)
-        return await asyncio.wrap_future(future)
+        self._loop = asyncio.get_running_loop()
+        job = _Job(content, self._loop.create_future())
+        self._pending += 1
+        self._jobs.put(job)
+        try:
+            signature = await job.result
+        except asyncio.CancelledError:
+            # Of one that has begun the place is free when the thread is: otherwise who connects
+            # and leaves again could fill the queue past its bound.
+            if not job.started:
+                job.abandoned = True
+                self._pending -= 1
+            raise
+        return compact(content, signature)
 
     def close(self) -> None:
-        self._pool.shutdown()
+        """Sign what was asked for, then end the threads."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
 
-    def _give_back(self, _: Future[str]) -> None:
-        self._places.release()
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if job.abandoned:
+                continue
+            job.started = time.perf_counter()
+            try:
+                job.signature = self._key.signature(job.content)
+            except Exception as error:  # noqa: BLE001 - whoever asked must hear of it
+                job.error = error
+            job.stopped = time.perf_counter()
+            self._done.append(job)
+            self._wake()
+
+    def _wake(self) -> None:
+        assert self._loop is not None  # noqa: S101 - a job came from it
+        try:
+            self._loop.call_soon_threadsafe(self._deliver)
+        except RuntimeError:
+            return  # the loop is closed, and nobody waits
+
+    def _deliver(self) -> None:
+        while self._done:
+            job = self._done.popleft()
+            if not job.abandoned:
+                self._pending -= 1
+            if self._observe is not None:
+                self._observe(job.started - job.asked, job.stopped - job.started)
+            if job.result.done():  # cancelled: the request went away
+                continue
+            if job.error is not None:
+                job.result.set_exception(job.error)
+            else:
+                job.result.set_result(job.signature)

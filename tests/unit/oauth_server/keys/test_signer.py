@@ -7,30 +7,87 @@ import pytest
 
 from oauth_server.errors import UnavailableError
 from oauth_server.keys.jose import PrivateKey
-from oauth_server.keys.signer import ThreadPoolSigner
+from oauth_server.keys.signer import FileSigner
 
 
-class HeldKey(PrivateKey):
+class HeldKey:
     """Signs when it is let."""
+
+    quick = False
 
     def __init__(self) -> None:
         self.go = threading.Event()
+        self.signed: list[bytes] = []
 
-    def sign(self, typ: str, claims: dict[str, object]) -> str:
+    def signing_input(self, typ: str, claims: dict[str, object]) -> bytes:
+        return f"{typ}.{claims['n']}".encode()
+
+    def signature(self, signing_input: bytes) -> bytes:
         assert self.go.wait(30)
-        return f"{typ}.{claims['n']}"
+        self.signed.append(signing_input)
+        return b"ok"
+
+
+class QuickKey(HeldKey):
+    quick = True
+
+    def signature(self, signing_input: bytes) -> bytes:
+        self.signer = threading.current_thread()
+        return super().signature(signing_input) if self.go.is_set() else b"ok"
+
+
+class BrokenKey(HeldKey):
+    def signature(self, signing_input: bytes) -> bytes:
+        raise RuntimeError(f"pulled out before {signing_input!r}")
 
 
 def test_what_the_pool_signs_is_what_the_key_signs(key: PrivateKey) -> None:
-    signer = ThreadPoolSigner(key)
+    signer = FileSigner(key)
     token = asyncio.run(signer.sign("at+jwt", {"sub": "x"}))
     signer.close()
     assert token == key.sign("at+jwt", {"sub": "x"})
 
 
+def test_a_quick_key_signs_without_a_thread() -> None:
+    key = QuickKey()
+    before = threading.active_count()
+    signer = FileSigner(key)
+    assert threading.active_count() == before
+    assert asyncio.run(signer.sign("t", {"n": 1})) == "t.1.b2s"
+    assert key.signer is threading.main_thread()
+    signer.close()
+
+
+def test_who_asked_hears_of_a_failure_and_the_next_is_served() -> None:
+    signer = FileSigner(BrokenKey(), threads=1)
+
+    async def ask_twice() -> None:
+        for _ in range(20):
+            with pytest.raises(RuntimeError, match="pulled out"):
+                await signer.sign("t", {"n": 1})
+        assert signer.pending == 0
+
+    asyncio.run(ask_twice())
+    signer.close()
+
+
+def test_each_signature_is_observed(key: PrivateKey) -> None:
+    seen: list[tuple[float, float]] = []
+    signer = FileSigner(key, threads=1, observe=lambda *times: seen.append(times))
+
+    async def many() -> None:
+        await asyncio.gather(*(signer.sign("t", {}) for _ in range(8)))
+
+    asyncio.run(many())
+    signer.close()
+    assert len(seen) == 8
+    assert all(took > 0 for _, took in seen)
+    assert seen[-1][0] > seen[-1][1]  # the last one waited for the others
+
+
 def test_the_surplus_is_told_at_once_and_the_rest_is_signed() -> None:
     key = HeldKey()
-    signer = ThreadPoolSigner(key, threads=2)
+    signer = FileSigner(key, threads=2)
 
     async def many() -> list[str | BaseException]:
         asked = [asyncio.create_task(signer.sign("t", {"n": n})) for n in range(20)]
@@ -41,14 +98,14 @@ def test_the_surplus_is_told_at_once_and_the_rest_is_signed() -> None:
 
     results = asyncio.run(many())
     signer.close()
-    assert results[:16] == [f"t.{n}" for n in range(16)]
+    assert results[:16] == [f"t.{n}.b2s" for n in range(16)]
     assert all(isinstance(result, UnavailableError) for result in results[16:])
 
 
 def test_a_request_that_went_away_keeps_its_place_until_the_thread_is_free() -> None:
     """Otherwise who connects and leaves again could fill the queue past its bound."""
     key = HeldKey()
-    signer = ThreadPoolSigner(key, threads=1)
+    signer = FileSigner(key, threads=1)
 
     async def leave_and_ask() -> str:
         asked = [asyncio.create_task(signer.sign("t", {"n": n})) for n in range(8)]
@@ -64,5 +121,6 @@ def test_a_request_that_went_away_keeps_its_place_until_the_thread_is_free() -> 
         key.go.set()
         return await again
 
-    assert asyncio.run(leave_and_ask()) == "t.9"
+    assert asyncio.run(leave_and_ask()) == "t.9.b2s"
     signer.close()
+    assert b"t.1" not in key.signed  # nobody waited for it any more
