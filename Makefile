@@ -68,12 +68,25 @@ test-pythons: .venv ## Unit tests on each Python from 3.10 to 3.13 that this mac
 	.venv/bin/python tests/every_python.py $(UV)
 
 .PHONY: test-server
-test-server: .venv /usr/bin/curl ## The server over real HTTP
+test-server: .venv /usr/bin/curl redis ## The server over real HTTP
 	.venv/bin/pytest -n 4 tests/server  # they wait more than they work
 
 /usr/bin/curl:
 	apt-get update --quiet
 	apt-get install --quiet --yes --no-install-recommends curl
+
+.PHONY: redis
+redis: /usr/bin/redis-check-rdb .cache/redis-6/ready ## Bring the two versions of Redis that tests start
+
+# The server's program is in this package, and its daemon in another.
+/usr/bin/redis-check-rdb:
+	flock /run/lock/portcullis-apt sh -c 'apt-get update --quiet && \
+	  apt-get install --quiet --yes --no-install-recommends redis-tools'
+
+.cache/redis-6/ready: tests/redis/redis-6.lock | $(UV)
+	$(UV) pip install --quiet --target .cache/redis-6 --require-hashes --no-deps \
+	  --only-binary :all: --python-version 3.10 --python-platform x86_64-manylinux_2_28 -r $<
+	@touch $@
 
 .PHONY: test-lab
 test-lab: .venv ## Lab hosts: converge, converge again, break, audit (root, systemd-nspawn)
