@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import subprocess
 import time
 from pathlib import Path
@@ -37,7 +38,7 @@ class Server:
         )
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *arguments: str) -> Server:
+    def start(self, *arguments: str, wait: bool = True) -> Server:
         """`arguments` are Redis' own, over those of the deploy."""
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -49,9 +50,10 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                restore_signals=False,  # Python ignores SIGXFSZ: a full disk is an error to see
             )
         deadline = time.monotonic() + 20
-        while True:
+        while wait:
             try:
                 with self.examine() as client:
                     client.ping()
@@ -60,6 +62,7 @@ class Server:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise AssertionError((self.directory / "log").read_text()) from None
                 time.sleep(0.01)
+        return self
 
     def kill(self) -> None:
         """As a power cut would: no last word, nothing flushed."""
@@ -68,13 +71,18 @@ class Server:
             self._process.wait()
             self._process = None
 
-    def stop_answering(self, signal: int) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal)
+    def send(self, signal: int) -> None:
+        self._running.send_signal(signal)
+
+    def fill_disk(self) -> None:
+        """Let what Redis writes grow by a few kilobytes, and no more: as on a full disk."""
+        size = max(path.stat().st_size for path in self.directory.rglob("*.aof")) + 20_000
+        resource.prlimit(self._running.pid, resource.RLIMIT_FSIZE, (size, size))
 
     @property
-    def ended(self) -> bool:
-        return self._process is None or self._process.poll() is not None
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
 
     def examine(self) -> Any:  # redis-py's own types are of no help here
         """A client that may do everything; the caller closes it."""

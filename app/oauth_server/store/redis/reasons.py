@@ -16,6 +16,8 @@ _NOT_ALLOWED = re.compile("user executing the script can't|ACL failure in script
 
 def of(error: BaseException) -> str:
     """For example `store_oom`; without a word of Redis' own, what kind of fault it was."""
+    if isinstance(error.__cause__, exceptions.RedisError):
+        return of(error.__cause__)  # what went wrong while connecting comes wrapped
     code = getattr(error, "status_code", None) or ""
     said = f"{code} {error}"
     if found := _WORDS.search(said):
