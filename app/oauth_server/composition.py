@@ -6,35 +6,44 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from oauth_server import clients, files, log, systemd
+from oauth_server import clients, files, log, systemd, users
 from oauth_server.clients import Clients
 from oauth_server.errors import OperatorError
 from oauth_server.grants.authentication import ClientAuthenticator
 from oauth_server.grants.client_credentials import ClientCredentials
+from oauth_server.grants.code_issuing import CodeIssuer
 from oauth_server.grants.interface import Grant
 from oauth_server.grants.tokens import AccessTokens
 from oauth_server.http import app as http_app
-from oauth_server.http import serving
+from oauth_server.http import html, serving
+from oauth_server.http.account import AccountEndpoint
+from oauth_server.http.authorize import AuthorizeEndpoint
 from oauth_server.http.boundary import Boundary
 from oauth_server.http.client_address import ClientAddress
 from oauth_server.http.documents import DocumentEndpoint
 from oauth_server.http.health import ReadyEndpoint
+from oauth_server.http.login import Login
+from oauth_server.http.logout import LogoutEndpoint
 from oauth_server.http.responses import ErrorResponses
+from oauth_server.http.sessions import Sessions
 from oauth_server.http.token import TokenEndpoint
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.ring import KeyRing
 from oauth_server.keys.signer import FileSigner, Signer
 from oauth_server.models import GrantType
+from oauth_server.passwords import PasswordChecker
 from oauth_server.protocol import metadata
 from oauth_server.settings import Settings, StoreSettings
 from oauth_server.store.interface import Store
 from oauth_server.store.memory import MemoryStore
 from oauth_server.store.redis import RedisStore
+from oauth_server.users import Users
 
 
 def application(
@@ -45,16 +54,35 @@ def application(
     store: Store,
     signer: Signer,
     sink: log.Sink,
+    people: Users,
+    checker: PasswordChecker,
 ) -> ASGIApp:
     """Everything that a reload replaces; what it is given lives on."""
+    if people:
+        html.prepare()
+    sessions = Sessions(store, people, timedelta(seconds=settings.session_lifetime))
+    login = Login(people, checker, store, sessions)
+    codes = CodeIssuer(
+        store,
+        timedelta(seconds=settings.code_timeout),
+        timedelta(seconds=settings.refresh_token_lifetime),
+        settings.lifetime,
+    )
     tokens = AccessTokens(settings.issuer, settings.lifetime, signer)
     grants: dict[GrantType, Grant] = {GrantType.CLIENT_CREDENTIALS: ClientCredentials(tokens)}
     return Boundary(
-        http_app.routes(
-            token=TokenEndpoint(ClientAuthenticator(registered), grants),
-            metadata=DocumentEndpoint("metadata", metadata.document(settings.issuer, grants)),
-            jwks=DocumentEndpoint("jwks", {"keys": [key.to_jwk() for key in ring.published]}),
-            ready=ReadyEndpoint(store, signer),
+        html.NothingHere(
+            http_app.routes(
+                token=TokenEndpoint(ClientAuthenticator(registered), grants),
+                metadata=DocumentEndpoint("metadata", metadata.document(settings.issuer, grants)),
+                jwks=DocumentEndpoint("jwks", {"keys": [key.to_jwk() for key in ring.published]}),
+                ready=ReadyEndpoint(store, signer),
+                authorize=AuthorizeEndpoint(
+                    settings.issuer, registered, login, sessions, store, codes
+                ),
+                account=AccountEndpoint(registered, login, sessions, store),
+                logout=LogoutEndpoint(sessions),
+            )
         ),
         ClientAddress(settings.trusted_networks),
         ErrorResponses(settings.issuer, settings.scope_error_status),
@@ -72,12 +100,14 @@ class Server:
     store: Store
     sink: log.Sink
     sockets: Sequence[socket.socket]
+    people: Users = field(default_factory=Users)
     tls: ssl.SSLContext | None = None
     reopen: Callable[[], None] | None = None
 
     async def run(self) -> None:
         """Serve until a signal says stop."""
         signer = FileSigner(self.ring.active)
+        checker = PasswordChecker()
         try:
             await serving.serve(
                 application(
@@ -87,6 +117,8 @@ class Server:
                     store=self.store,
                     signer=signer,
                     sink=self.sink,
+                    people=self.people,
+                    checker=checker,
                 ),
                 self.sockets,
                 tls=self.tls,
@@ -96,6 +128,7 @@ class Server:
             )
         finally:
             signer.close()
+            checker.close()
             await self.store.close()
 
 
@@ -108,9 +141,13 @@ def activated(settings: Settings) -> Server:
             "or try it with `oauth-server serve --dev`"
         )
     sink = log.LogFile(Path(settings.log_file))
+    registered = clients.load(Path(settings.clients_file))
+    people = users.load(Path(settings.users_file))
+    users.check_apart(Path(settings.users_file), people, registered)
     return Server(
         settings=settings,
-        registered=clients.load(Path(settings.clients_file)),
+        registered=registered,
+        people=people,
         ring=key_ring.load(Path(settings.keys_directory)),
         store=_store(settings.store),
         sink=sink,

@@ -10,11 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from oauth_server.http import health
+from oauth_server.http import health, html
+from oauth_server.http.account import PATH as ACCOUNT_PATH
 from oauth_server.http.documents import DocumentEndpoint
 from oauth_server.http.health import ReadyEndpoint
+from oauth_server.http.logout import PATH as LOGOUT_PATH
 from oauth_server.http.token import TokenEndpoint
-from oauth_server.protocol.metadata import JWKS_PATH, METADATA_PATH, TOKEN_PATH
+from oauth_server.protocol.metadata import AUTHORIZE_PATH, JWKS_PATH, METADATA_PATH, TOKEN_PATH
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -51,9 +53,17 @@ def routes(
     metadata: DocumentEndpoint,
     jwks: DocumentEndpoint,
     ready: ReadyEndpoint,
+    authorize: Endpoint,
+    account: Endpoint,
+    logout: Endpoint,
 ) -> ASGIApp:
+    pages = {AUTHORIZE_PATH: authorize, ACCOUNT_PATH: account, LOGOUT_PATH: logout}
     return Routes(
         {
+            **{
+                path: Route(html.with_error_pages(endpoint), methods=("GET", "POST"))
+                for path, endpoint in pages.items()
+            },
             TOKEN_PATH: Route(token, methods=("POST",)),
             METADATA_PATH: Route(metadata),
             JWKS_PATH: Route(jwks),

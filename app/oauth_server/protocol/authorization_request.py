@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from oauth_server.errors import ErrorCode, ProtocolError
 from oauth_server.models import Client, GrantType
-from oauth_server.protocol import form, redirect_uri, scope
+from oauth_server.protocol import form, redirect_uri, resource, scope
 
 MAX_QUERY = 8 * 1024
 
@@ -65,7 +65,7 @@ class AuthorizationRequest:
     answer: Answer
     code_challenge: str
     scope: str
-    resource: str | None
+    audience: tuple[str, ...]
 
 
 def read(query: bytes, clients: Mapping[str, Client], issuer: str) -> AuthorizationRequest:
@@ -91,6 +91,14 @@ def read(query: bytes, clients: Mapping[str, Client], issuer: str) -> Authorizat
         raise AuthorizationError(
             answer, error.code, error.description, reason=error.reason
         ) from None
+
+
+def client_of(query: bytes, clients: Mapping[str, Client]) -> Client | None:
+    """Whose request this is, if that much can be read: for the log."""
+    try:
+        return clients.get(_Parameters(query).single("client_id") or "")
+    except ProtocolError:
+        return None
 
 
 def _destination(sent: str | None, client: Client) -> str:
@@ -136,7 +144,7 @@ def _read(
         answer=answer,
         code_challenge=code_challenge,
         scope=scope.granted(parameters.single("scope"), client.scope),
-        resource=parameters.resource(),
+        audience=resource.audience(parameters.resource(), client, answer.issuer),
     )
 
 

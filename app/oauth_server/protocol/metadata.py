@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from oauth_server.models import AuthMethod, GrantType
 
+AUTHORIZE_PATH = "/authorize"
 TOKEN_PATH = "/token"  # noqa: S105 - a path
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 JWKS_PATH = "/.well-known/jwks.json"
