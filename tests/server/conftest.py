@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from oauth_server import passwords
 from oauth_server.keys import creation
 from oauth_server.protocol import client_secret
 from tests.server.process import Server, Site, serving
@@ -42,7 +43,12 @@ CLIENTS = [
     _entry("narrow", scope="telemetry:read", audience=["https://api.example.com"]),
     _entry(
         "web", grant_types=["authorization_code", "refresh_token"],
-        redirect_uris=["https://web.example.com/callback"],
+        redirect_uris=["https://web.example.com/callback"], client_name="Weather Map",
+    ),
+    _entry(
+        "portal", grant_types=["authorization_code"],
+        redirect_uris=["https://portal.example.com/in?tenant=7&lang=en", "https://b.example.com/"],
+        audience=["https://api.example.com", "https://other.example.com"],
     ),
     _entry(
         "app", grant_types=["authorization_code"], token_endpoint_auth_method="none",
@@ -51,13 +57,28 @@ CLIENTS = [
 ]  # fmt: skip
 
 
+PASSWORD = "correct horse battery"
+USERS = ("alice", "bob", "carol", "dave", "erin", "frank")
+"""All with PASSWORD; `gone` is disabled."""
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     directory = tmp_path_factory.mktemp("site")
     creation.init(directory / "keys")
     clients = directory / "clients.json"
     clients.write_text(json.dumps({"clients": CLIENTS}))
-    return Site(directory / "keys", *_certificate(directory), clients)
+    users = directory / "users.json"
+    users.write_text(json.dumps({"users": _users()}))
+    return Site(directory / "keys", *_certificate(directory), clients, users)
+
+
+def _users() -> list[dict[str, object]]:
+    password_hash = passwords.make_hash(PASSWORD)
+    return [
+        {"username": name, "password_hash": password_hash, "disabled": name == "gone"}
+        for name in (*USERS, "gone")
+    ]
 
 
 def _certificate(directory: Path) -> tuple[Path, Path]:

@@ -36,12 +36,13 @@ os.execv(sys.executable, [sys.executable, "-m", "oauth_server", *sys.argv[2:]])
 
 @dataclass(frozen=True)
 class Site:
-    """What stands on a host: keys, certificate, clients; shared by many servers."""
+    """What stands on a host: keys, certificate, clients, users; shared by many servers."""
 
     keys: Path
     certificate: Path
     certificate_key: Path
     clients: Path
+    users: Path
 
 
 @dataclass
@@ -142,6 +143,7 @@ def configure(directory: Path, site: Site, **settings: Any) -> Path:
         "issuer": "https://127.0.0.1",
         "keys_directory": str(site.keys),
         "clients_file": str(site.clients),
+        "users_file": str(site.users),
         "certificate": str(site.certificate),
         "certificate_key": str(site.certificate_key),
         "log_file": str(directory / "log"),
