@@ -428,6 +428,15 @@ class DenylistContract:
         await store.revoke(RevocationKind.FAMILY, grant.family, until=int(time.time()) - 5)
         assert await store.find_refresh_token(grant.token()) is None
 
+    async def test_a_short_revocation_of_a_name_does_not_end_a_long_one(self, store: Store) -> None:
+        grant = await begun(store)
+        await store.revoke(RevocationKind.SUBJECT, grant.authorization.subject)
+        end = int(time.time()) + 1
+        await store.revoke(RevocationKind.SUBJECT, grant.authorization.subject, until=end)
+        await asyncio.sleep(1.1)
+        assert await store.find_refresh_token(grant.token()) is None
+        assert await store.is_revoked(grant.identity(issued_at=0))
+
     async def test_the_longer_of_two_revocations_counts(self, store: Store) -> None:
         grant, jti, now = Grant(), random_name("jti"), int(time.time())
         await store.revoke(RevocationKind.JTI, jti, until=now + 60)
@@ -492,6 +501,16 @@ class ConsentsContract:
             await store.is_revoked(grant.identity()) for grant in (first, second, unspent, *others)
         ]
         assert revoked == [True, True, True, False, False]
+
+    async def test_what_a_code_bought_is_withdrawn_long_after_its_own_end(
+        self, store: Store
+    ) -> None:
+        grant = Grant()
+        await grant.save(store, lifetime=MOMENT)
+        await grant.redeem(store)
+        await asyncio.sleep(0.1)
+        await store.withdraw_consent(grant.authorization.subject, grant.authorization.client_id)
+        assert await store.find_refresh_token(grant.token()) is None
 
     async def test_withdrawing_twice_and_nothing_is_no_error(self, store: Store) -> None:
         await store.withdraw_consent("nobody", "nothing")
