@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +16,12 @@ from oauth_server import clients, files, log, systemd, users
 from oauth_server.clients import Clients
 from oauth_server.errors import OperatorError
 from oauth_server.grants.authentication import ClientAuthenticator
+from oauth_server.grants.authorization_code import AuthorizationCode
 from oauth_server.grants.client_credentials import ClientCredentials
 from oauth_server.grants.code_issuing import CodeIssuer
+from oauth_server.grants.delegation import DelegatedTokens
 from oauth_server.grants.interface import Grant
+from oauth_server.grants.refresh_token import RefreshTokenGrant
 from oauth_server.grants.tokens import AccessTokens
 from oauth_server.http import app as http_app
 from oauth_server.http import html, serving
@@ -68,8 +71,7 @@ def application(
         timedelta(seconds=settings.refresh_token_lifetime),
         settings.lifetime,
     )
-    tokens = AccessTokens(settings.issuer, settings.lifetime, signer)
-    grants: dict[GrantType, Grant] = {GrantType.CLIENT_CREDENTIALS: ClientCredentials(tokens)}
+    grants = _grants(settings, store, signer, people)
     return Boundary(
         html.NothingHere(
             http_app.routes(
@@ -88,6 +90,20 @@ def application(
         ErrorResponses(settings.issuer, settings.scope_error_status),
         sink,
     )
+
+
+def _grants(
+    settings: Settings, store: Store, signer: Signer, people: Users
+) -> Mapping[GrantType, Grant]:
+    tokens = AccessTokens(settings.issuer, settings.lifetime, signer)
+    delegated = DelegatedTokens(tokens, people.is_active)
+    lifetime = timedelta(seconds=settings.refresh_token_lifetime)
+    grace = timedelta(seconds=settings.refresh_reuse_grace)
+    return {
+        GrantType.AUTHORIZATION_CODE: AuthorizationCode(store, delegated, lifetime),
+        GrantType.CLIENT_CREDENTIALS: ClientCredentials(tokens, settings.issuer),
+        GrantType.REFRESH_TOKEN: RefreshTokenGrant(store, delegated, grace),
+    }
 
 
 @dataclass(frozen=True)

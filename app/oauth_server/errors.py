@@ -59,6 +59,14 @@ class ScopeNotRegisteredError(ProtocolError):
         )
 
 
+class ReplayError(ProtocolError):
+    """A code or a refresh token was used again, and its family is revoked (RFC 9700 §4.14.2)."""
+
+    def __init__(self, reason: str, family: str) -> None:
+        super().__init__(ErrorCode.INVALID_GRANT, "The grant is not valid.", reason=reason)
+        self.family = family
+
+
 class UnavailableError(ProtocolError):
     """The server cannot do this now, and a later attempt may succeed."""
 

@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     access_token_lifetime: Annotated[int, msgspec.Meta(ge=60, le=86400)] = 600
     refresh_token_lifetime: Annotated[int, msgspec.Meta(ge=60, le=31536000)] = 2592000
     code_timeout: Annotated[int, msgspec.Meta(ge=1, le=600)] = 60
+    refresh_reuse_grace: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
     session_lifetime: Annotated[int, msgspec.Meta(ge=60, le=604800)] = 28800
     scope_error_status: Literal[400, 403] = 403
     trusted_proxies: tuple[str, ...] = ()

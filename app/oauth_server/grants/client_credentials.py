@@ -7,14 +7,20 @@ from collections.abc import Mapping
 from oauth_server.grants.interface import Issued
 from oauth_server.grants.tokens import AccessTokens
 from oauth_server.models import Client
-from oauth_server.protocol import scope
+from oauth_server.protocol import resource, scope
 
 
 class ClientCredentials:
-    def __init__(self, tokens: AccessTokens) -> None:
+    def __init__(self, tokens: AccessTokens, issuer: str) -> None:
         self._tokens = tokens
+        self._issuer = issuer
 
     async def exchange(self, client: Client, parameters: Mapping[str, str]) -> Issued:
         granted = scope.granted(parameters.get("scope"), client.scope)
-        # RFC 9068 §2.2: without a resource owner the subject is the client.
-        return await self._tokens.issue(client, subject=client.client_id, scope=granted)
+        return await self._tokens.issue(
+            client_id=client.client_id,
+            # RFC 9068 §2.2: without a resource owner the subject is the client.
+            subject=client.client_id,
+            audience=resource.audience(parameters.get("resource"), client, self._issuer),
+            scope=granted,
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -18,14 +18,18 @@ class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):
     expires_in: int
     scope: str
     token_type: str = "Bearer"  # noqa: S105 - a type, not a token
+    refresh_token: str | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True)
 class Issued:
-    """The answer to the client, and the token's `jti` for the log: who revokes it names it so."""
+    """The answer to the client, and for the log the token's `jti` and its family, if it has one:
+    who revokes them names them so.
+    """
 
     jti: str
-    response: TokenResponse
+    response: TokenResponse = field(repr=False)
+    family: str | None = None
 
 
 class Grant(Protocol):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+
+import msgspec
 
 from oauth_server.grants.interface import Issued, TokenResponse
 from oauth_server.keys.signer import Signer
-from oauth_server.models import Client
 from oauth_server.protocol import access_token
+from oauth_server.protocol.refresh_token import RefreshTokenValue
 
 
 class AccessTokens:
@@ -28,22 +30,33 @@ class AccessTokens:
         self._signer = signer
         self._clock = clock
 
-    async def issue(self, client: Client, *, subject: str, scope: str) -> Issued:
+    async def issue(
+        self,
+        *,
+        client_id: str,
+        subject: str,
+        audience: Sequence[str],
+        scope: str,
+        refresh_token: RefreshTokenValue | None = None,
+        family: str | None = None,
+    ) -> Issued:
         """Raises UnavailableError."""
         jti = secrets.token_urlsafe(16)
         claims = access_token.claims(
             issuer=self._issuer,
             subject=subject,
-            audience=client.audience or (self._issuer,),
-            client_id=client.client_id,
+            audience=audience,
+            client_id=client_id,
             scope=scope,
             jti=jti,
             issued_at=int(self._clock()),
             lifetime=self._lifetime,
+            family=family,
         )
         response = TokenResponse(
             access_token=await self._signer.sign(access_token.TYP, claims),
             expires_in=int(self._lifetime.total_seconds()),
             scope=scope,
+            refresh_token=refresh_token.encode() if refresh_token else msgspec.UNSET,
         )
-        return Issued(jti, response)
+        return Issued(jti, response, family)

@@ -8,7 +8,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from oauth_server.errors import ErrorCode, ProtocolError, ScopeNotRegisteredError
+from oauth_server.errors import ErrorCode, ProtocolError, ReplayError, ScopeNotRegisteredError
 from oauth_server.http.exchange import Exchange
 
 _NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -41,6 +41,8 @@ class ErrorResponses:
     def protocol_error(self, error: ProtocolError, exchange: Exchange) -> Response:
         if error.reason is not None:
             exchange.fields["reason"] = error.reason
+        if isinstance(error, ReplayError):
+            exchange.fields["family"] = error.family
         if isinstance(error, ScopeNotRegisteredError):
             return self._respond(error.code, error.description, exchange, self._scope_error_status)
         return self._respond(error.code, error.description, exchange, error.code.status)

@@ -32,6 +32,8 @@ class TokenEndpoint:
         record.fields["grant_type"] = grant_type.value
         issued = await self._grants[grant_type].exchange(client, parameters)
         record.fields["jti"] = issued.jti
+        if issued.family is not None:
+            record.fields["family"] = issued.family
         return responses.json(issued.response)
 
     def _authenticate(self, request: Request, parameters: Mapping[str, str]) -> Client:

@@ -18,9 +18,13 @@ def claims(
     jti: str,
     issued_at: int,
     lifetime: timedelta,
+    family: str | None = None,
 ) -> dict[str, object]:
-    """The claims of RFC 9068 §2.2; times are seconds since the epoch."""
-    return {
+    """The claims of RFC 9068 §2.2; times are seconds since the epoch.
+
+    `family` is a claim of our own: a revocation may name it.
+    """
+    claims: dict[str, object] = {
         "iss": issuer,
         "sub": subject,
         # RFC 7519 §4.1.3: a single audience may be a string, which every consumer understands.
@@ -31,3 +35,6 @@ def claims(
         "client_id": client_id,
         "scope": scope,
     }
+    if family is not None:
+        claims["family"] = family
+    return claims

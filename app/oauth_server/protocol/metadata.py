@@ -15,10 +15,13 @@ JWKS_PATH = "/.well-known/jwks.json"
 def document(issuer: str, grant_types: Iterable[GrantType]) -> dict[str, object]:
     return {
         "issuer": issuer,
+        "authorization_endpoint": issuer + AUTHORIZE_PATH,
         "token_endpoint": issuer + TOKEN_PATH,
         "jwks_uri": issuer + JWKS_PATH,
-        # Required by §2 and there is no authorization endpoint; clients refuse its absence.
-        "response_types_supported": [],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,  # RFC 9207 §3
         "grant_types_supported": list(grant_types),
         "token_endpoint_auth_methods_supported": [
             AuthMethod.CLIENT_SECRET_BASIC,

@@ -8,11 +8,13 @@ from oauth_server.models import Client
 
 def audience(resource: str | None, client: Client, issuer: str) -> tuple[str, ...]:
     """The one that was asked for, otherwise all that the client has. Raises ProtocolError."""
-    registered = client.audience or (issuer,)
+    return narrowed(resource, client.audience or (issuer,))
+
+
+def narrowed(resource: str | None, granted: tuple[str, ...]) -> tuple[str, ...]:
+    """The one that was asked for, otherwise all that were granted. Raises ProtocolError."""
     if resource is None:
-        return registered
-    if resource not in registered:  # RFC 8707 §2
-        raise ProtocolError(
-            ErrorCode.INVALID_TARGET, "The client is not registered for this resource."
-        )
+        return granted
+    if resource not in granted:  # RFC 8707 §2
+        raise ProtocolError(ErrorCode.INVALID_TARGET, "The token cannot be for this resource.")
     return (resource,)

@@ -22,11 +22,38 @@ def granted(requested: str | None, registered: str) -> str:
     """
     if requested is None:
         return registered
+    wanted = _words(requested)
+    if not wanted.keys() <= set(registered.split(" ")):
+        raise ScopeNotRegisteredError
+    return " ".join(wanted)
+
+
+def narrowed(requested: str | None, granted: str) -> str:
+    """The scope of a refresh: what was asked for within what was granted (RFC 6749 §6).
+
+    Raises ProtocolError with `invalid_scope`.
+    """
+    if requested is None:
+        return granted
+    wanted = _words(requested)
+    if not wanted.keys() <= set(granted.split(" ")):
+        raise ProtocolError(
+            ErrorCode.INVALID_SCOPE,
+            "The scope exceeds what was granted.",
+            reason="scope_not_granted",
+        )
+    return " ".join(wanted)
+
+
+def common(granted: str, registered: str) -> str:
+    """What was granted and is still registered; empty if nothing is."""
+    still = set(registered.split(" "))
+    return " ".join(word for word in granted.split(" ") if word in still)
+
+
+def _words(requested: str) -> dict[str, None]:
     if not is_well_formed(requested):
         raise ProtocolError(
             ErrorCode.INVALID_SCOPE, "The scope is malformed.", reason="scope_malformed"
         )
-    wanted = dict.fromkeys(requested.split(" "))
-    if not wanted.keys() <= set(registered.split(" ")):
-        raise ScopeNotRegisteredError
-    return " ".join(wanted)
+    return dict.fromkeys(requested.split(" "))

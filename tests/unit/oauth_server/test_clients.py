@@ -117,7 +117,7 @@ def test_there_may_be_no_clients(tmp_path: Path) -> None:
         ),
         (public(redirect_uris=[]), "clients[0].redirect_uris: must not be empty"),
         (
-            public(token_endpoint_auth_method="private_key_jwt"),
+            public(token_endpoint_auth_method="tls_client_auth"),
             "clients[0].token_endpoint_auth_method: is not one of",
         ),
     ],

@@ -34,7 +34,7 @@ def exchange(
         audience=audience,
     )
     tokens = AccessTokens(ISSUER, timedelta(minutes=5), signer, clock=lambda: 1000.9)
-    return asyncio.run(ClientCredentials(tokens).exchange(client, parameters))
+    return asyncio.run(ClientCredentials(tokens, ISSUER).exchange(client, parameters))
 
 
 def test_the_response_and_the_token_agree() -> None:

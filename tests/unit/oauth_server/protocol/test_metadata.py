@@ -8,9 +8,13 @@ def test_only_what_exists_is_advertised() -> None:
     document = metadata.document("https://a.example", [GrantType.CLIENT_CREDENTIALS])
     assert document == {
         "issuer": "https://a.example",
+        "authorization_endpoint": "https://a.example/authorize",
         "token_endpoint": "https://a.example/token",
         "jwks_uri": "https://a.example/.well-known/jwks.json",
-        "response_types_supported": [],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
     }
