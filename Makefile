@@ -61,7 +61,7 @@ format: .venv ## Format and sort imports
 # Tests -------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: lint test-pythons test-server test-lab ## Run every test; says by name what it skips
+test: lint test-pythons test-server test-browser test-lab ## Run every test; says by name what it skips
 
 .PHONY: test-pythons
 test-pythons: .venv ## Unit tests on each Python from 3.10 to 3.13 that this machine has
@@ -87,6 +87,10 @@ redis: /usr/bin/redis-check-rdb .cache/redis-6/ready ## Bring the two versions o
 	$(UV) pip install --quiet --target .cache/redis-6 --require-hashes --no-deps \
 	  --only-binary :all: --python-version 3.10 --python-platform x86_64-manylinux_2_28 -r $<
 	@touch $@
+
+.PHONY: test-browser
+test-browser: .venv ## Log in with headless Chromium; screenshots in .artefacts/ (root, to install it)
+	.venv/bin/pytest tests/browser
 
 .PHONY: test-lab
 test-lab: .venv ## Lab hosts: converge, converge again, break, audit (root, systemd-nspawn)

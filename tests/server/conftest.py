@@ -53,6 +53,7 @@ CLIENTS = [
     _entry(
         "app", grant_types=["authorization_code"], token_endpoint_auth_method="none",
         client_secret_hash=None, redirect_uris=["http://127.0.0.1/callback"],
+        client_name="Field Notes",
     ),
 ]  # fmt: skip
 

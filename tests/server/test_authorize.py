@@ -34,8 +34,8 @@ def test_a_person_logs_in_allows_and_is_sent_back_with_a_code(
 
     consent = person.get(request())
     assert consent.title.startswith("Allow Weather Map? – ")
-    for told in ("telemetry:read", "web.example.com", "alice"):
-        assert told in consent.text
+    for shown in ("telemetry:read", "web.example.com", "alice"):
+        assert shown in consent.text
     allowed = person.submit(consent.form("approve"), "approve")
     assert allowed.headers["location"].startswith(f"{WEB}?code=")
     told = answer(allowed)

@@ -1,0 +1,141 @@
+"""A person with a real browser: logs in, consents, is redirected, withdraws, logs out.
+
+Screenshots of each page, at two widths and in both colour schemes, are left in .artefacts/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from tests.browser import chromium
+from tests.browser.catcher import Catcher, catcher
+from tests.browser.chromium import Browser
+from tests.server.conftest import PASSWORD
+from tests.server.person import request
+from tests.server.process import Server, Site, serving
+
+ARTEFACTS = Path(__file__).parents[2] / ".artefacts" / "pages"
+LOOKS = {
+    "desktop-light": {"width": 1280, "height": 800, "scheme": "light"},
+    "desktop-dark": {"width": 1280, "height": 800, "scheme": "dark"},
+    "phone-light": {"width": 390, "height": 844, "scheme": "light", "phone": True},
+    "phone-dark": {"width": 390, "height": 844, "scheme": "dark", "phone": True},
+    "narrow": {"width": 320, "height": 640, "scheme": "light", "phone": True},
+}
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with chromium.driver(tmp_path_factory.mktemp("driver")) as running:
+        yield running
+
+
+@pytest.fixture
+def browser(driver: httpx.Client, tmp_path: Path) -> Iterator[Browser]:
+    with chromium.browser(driver, tmp_path / "profile") as window:
+        yield window
+
+
+@pytest.fixture
+def app() -> Iterator[Catcher]:
+    with catcher() as listening:
+        yield listening
+
+
+@pytest.fixture
+def server(tmp_path: Path, site: Site) -> Iterator[Server]:
+    with serving(tmp_path, site) as running:
+        yield running
+
+
+def look(browser: Browser, page: str) -> None:
+    """Keeps how it looks, and checks that it does so everywhere."""
+    for name, how in LOOKS.items():
+        browser.look_like(**how)  # type: ignore[arg-type]  # the table is of mixed types
+        width = browser.run("return document.documentElement.scrollWidth - innerWidth")
+        assert width <= 0, f"{page} has to be scrolled sideways: {name}"
+        browser.screenshot(ARTEFACTS / f"{page}-{name}.png")
+    browser.look_like(width=1280, height=800, scheme="light")
+    assert browser.log() == []
+
+
+def log_in(browser: Browser, username: str, password: str) -> None:
+    browser.run("document.getElementById('username').value = ''")
+    browser.find("#username").type(username)
+    browser.find("#password").type(password)
+    browser.find("button[value=login]").click()
+
+
+def test_a_person_logs_in_allows_withdraws_and_logs_out(
+    browser: Browser, server: Server, app: Catcher
+) -> None:
+    base = f"https://127.0.0.1:{server.tcp[1]}"
+    asked = base + request(
+        client_id="app", redirect_uri=f"http://127.0.0.1:{app.port}/callback",
+        scope="telemetry:read telemetry:write",
+    )  # fmt: skip
+
+    browser.open(asked)
+    browser.wait_for_title("Log in – ")
+    look(browser, "login")
+
+    log_in(browser, "alice", "a wrong password")
+    browser.wait_for_title("Error: Log in – ")
+    assert browser.find("[role=alert]").text == "The username or the password is not right."
+    browser.log()  # Chromium remarks on the 401
+    look(browser, "login-failed")
+
+    log_in(browser, "alice", PASSWORD)
+    browser.wait_for_title("Allow Field Notes? – ")
+    look(browser, "consent")
+
+    browser.find("button[value=approve]").click()
+    browser.wait_for_title("Caught")
+    (path,) = app.caught
+    told = parse_qs(urlsplit(path).query)
+    assert told.keys() == {"code", "state", "iss"}
+    assert told["state"] == ["a state"]
+
+    browser.open(f"{base}/account")
+    browser.wait_for_title("Your apps – ")
+    look(browser, "account")
+
+    browser.find("button[value=withdraw]").click()
+    browser.wait_for_title("Withdrawn: Your apps – ")
+    look(browser, "account-withdrawn")
+    assert " 303 - withdraw username=alice client_id=app " in server.log()[-1]
+
+    browser.open(f"{base}/logout")
+    look(browser, "logout")
+    browser.find("main form button").click()
+    browser.wait_for_title("Logged out – ")
+    look(browser, "logged-out")
+    browser.open(f"{base}/account")
+    browser.wait_for_title("Log in – ")
+    look(browser, "login-account")
+
+
+def test_a_denial_reaches_the_app(browser: Browser, server: Server, app: Catcher) -> None:
+    browser.open(
+        f"https://127.0.0.1:{server.tcp[1]}"
+        + request(client_id="app", redirect_uri=f"http://127.0.0.1:{app.port}/callback")
+    )
+    log_in(browser, "alice", PASSWORD)
+    browser.find("button[value=deny]").click()
+    browser.wait_for_title("Caught")
+    assert "error=access_denied" in app.caught[0]
+
+
+def test_what_is_wrong_is_a_page(browser: Browser, server: Server) -> None:
+    base = f"https://127.0.0.1:{server.tcp[1]}"
+    browser.open(base + request(redirect_uri="https://evil.test/"))
+    browser.wait_for_title("This did not work – ")
+    browser.log()  # Chromium remarks on the 400
+    look(browser, "error")
+    browser.open(f"{base}/nowhere")
+    browser.wait_for_title("There is nothing here – ")
