@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+# Unique, not secret: a random number for each would be a system call in which threads meet.
+_numbers = itertools.count(secrets.randbits(63))
 _KEY = "oauth_server.exchange"
 
 
@@ -20,7 +23,7 @@ class Exchange:
     always: bool = False
     error: str = ""
     fields: dict[str, str] = field(default_factory=dict)
-    request_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    request_id: str = field(default_factory=lambda: f"{next(_numbers):016x}")
 
 
 def attach(scope: Scope, exchange: Exchange) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from oauth_server.errors import UnavailableError
 from oauth_server.keys.jose import PrivateKey
-from oauth_server.keys.signer import FileSigner
+from oauth_server.keys.signer import QUEUE_PER_THREAD, FileSigner
 
 
 class HeldKey:
@@ -33,7 +33,8 @@ class QuickKey(HeldKey):
 
     def signature(self, signing_input: bytes) -> bytes:
         self.signer = threading.current_thread()
-        return super().signature(signing_input) if self.go.is_set() else b"ok"
+        self.signed.append(signing_input)
+        return b"ok"
 
 
 class BrokenKey(HeldKey):
@@ -76,11 +77,11 @@ def test_each_signature_is_observed(key: PrivateKey) -> None:
     signer = FileSigner(key, threads=1, observe=lambda *times: seen.append(times))
 
     async def many() -> None:
-        await asyncio.gather(*(signer.sign("t", {}) for _ in range(8)))
+        await asyncio.gather(*(signer.sign("t", {}) for _ in range(QUEUE_PER_THREAD)))
 
     asyncio.run(many())
     signer.close()
-    assert len(seen) == 8
+    assert len(seen) == QUEUE_PER_THREAD
     assert all(took > 0 for _, took in seen)
     assert seen[-1][0] > seen[-1][1]  # the last one waited for the others
 
@@ -90,7 +91,9 @@ def test_the_surplus_is_told_at_once_and_the_rest_is_signed() -> None:
     signer = FileSigner(key, threads=2)
 
     async def many() -> list[str | BaseException]:
-        asked = [asyncio.create_task(signer.sign("t", {"n": n})) for n in range(20)]
+        asked = [
+            asyncio.create_task(signer.sign("t", {"n": n})) for n in range(2 * QUEUE_PER_THREAD + 4)
+        ]
         refused, _ = await asyncio.wait(asked, timeout=5, return_when=asyncio.FIRST_COMPLETED)
         assert len(refused) == 4
         key.go.set()
@@ -98,8 +101,8 @@ def test_the_surplus_is_told_at_once_and_the_rest_is_signed() -> None:
 
     results = asyncio.run(many())
     signer.close()
-    assert results[:16] == [f"t.{n}.b2s" for n in range(16)]
-    assert all(isinstance(result, UnavailableError) for result in results[16:])
+    assert results[:-4] == [f"t.{n}.b2s" for n in range(2 * QUEUE_PER_THREAD)]
+    assert all(isinstance(result, UnavailableError) for result in results[-4:])
 
 
 def test_a_request_that_went_away_keeps_its_place_until_the_thread_is_free() -> None:
@@ -108,7 +111,7 @@ def test_a_request_that_went_away_keeps_its_place_until_the_thread_is_free() -> 
     signer = FileSigner(key, threads=1)
 
     async def leave_and_ask() -> str:
-        asked = [asyncio.create_task(signer.sign("t", {"n": n})) for n in range(8)]
+        asked = [asyncio.create_task(signer.sign("t", {"n": n})) for n in range(QUEUE_PER_THREAD)]
         await asyncio.sleep(0.05)
         asked[0].cancel()  # runs already
         await asyncio.sleep(0)
@@ -124,3 +127,20 @@ def test_a_request_that_went_away_keeps_its_place_until_the_thread_is_free() -> 
     assert asyncio.run(leave_and_ask()) == "t.9.b2s"
     signer.close()
     assert b"t.1" not in key.signed  # nobody waited for it any more
+
+
+def test_nothing_that_is_finished_is_forgotten_when_the_rest_goes_away(key: PrivateKey) -> None:
+    """Signatures are handed over a few at a time: the last few must not wait for more."""
+    signer = FileSigner(key, threads=2)
+
+    async def some_leave() -> None:
+        for leaving in range(2 * QUEUE_PER_THREAD):
+            asked = [asyncio.create_task(signer.sign("t", {})) for _ in range(2 * QUEUE_PER_THREAD)]
+            await asyncio.sleep(0)
+            for task in asked[leaving:]:
+                task.cancel()
+            await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 5)
+        assert signer.pending == 0
+
+    asyncio.run(some_leave())
+    signer.close()
