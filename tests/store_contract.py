@@ -569,6 +569,13 @@ class ThrottlesContract:
         assert [await store.attempt(limits) for _ in range(2)] == [None, None]
         assert await store.attempt(limits) is not None
 
+    async def test_a_success_takes_back_no_more_than_its_own_attempt(self, store: Store) -> None:
+        limits = [Limit(random_name("user"), 3, MINUTE)]
+        assert [await store.attempt(limits) for _ in range(3)] == [None] * 3
+        await store.forgive(limits)
+        assert await store.attempt(limits) is None
+        assert await store.attempt(limits) is not None
+
     async def test_forgiving_what_was_not_tried_gives_no_credit(self, store: Store) -> None:
         limits = [Limit(random_name("user"), 1, MINUTE)]
         for _ in range(3):
