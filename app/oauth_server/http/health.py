@@ -12,7 +12,7 @@ from starlette.responses import Response
 from oauth_server.errors import UnavailableError
 from oauth_server.http import exchange, responses
 from oauth_server.keys.signer import Signer
-from oauth_server.store.interface import Store
+from oauth_server.store.interface import Reachable
 
 # Anybody may ask, and a signature is dear: one check answers all who ask within a second.
 _FRESH = 1.0
@@ -26,7 +26,7 @@ class ReadyEndpoint:
     """200 if the store answers and a signature can be made, otherwise 503."""
 
     def __init__(
-        self, store: Store, signer: Signer, clock: Callable[[], float] = time.monotonic
+        self, store: Reachable, signer: Signer, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._store = store
         self._signer = signer

@@ -240,11 +240,13 @@ class Assertions(Protocol):
         """Whether this is the first use of an assertion (RFC 7523 §3, point 7)."""
 
 
-class Store(
-    Codes, Families, Denylist, Sessions, Consents, Throttles, Assertions, Protocol
-):  # one store carries all
+class Reachable(Protocol):
     async def ping(self) -> None:
         """Return if the store answers."""
 
+
+class Store(
+    Reachable, Codes, Families, Denylist, Sessions, Consents, Throttles, Assertions, Protocol
+):  # one store carries all
     async def close(self) -> None:
         """Give back connections; the store is not used afterwards."""

@@ -22,9 +22,6 @@ class CountingStore:
         if not self.up:
             raise UnavailableError("The store does not answer.", reason="store_down")
 
-    async def close(self) -> None:
-        raise AssertionError
-
 
 class CountingSigner:
     def __init__(self) -> None:
