@@ -27,7 +27,7 @@ def assert_harmless(page: Page) -> None:
 
 
 @pytest.fixture
-def hostile(hashes: CountedHashes) -> Iterator[Inside]:
+def hostile(hashes: CountedHashes) -> Iterator[Inside]:  # noqa: ARG001 - none is computed
     registered: Client = client(client_name=SCRIPT)
     made = Inside([ALICE], [registered])
     yield made
