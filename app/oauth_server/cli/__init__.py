@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from oauth_server import __version__, clients, settings
-from oauth_server.cli import users as user_commands
+from oauth_server import __version__, settings
+from oauth_server.cli import check, users
 from oauth_server.cli.parsing import command, config_option, group, path, port
 from oauth_server.errors import OperatorError
 from oauth_server.keys import creation
@@ -52,32 +52,6 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check(options: argparse.Namespace) -> int:
-    """Each file that is named; the running server's two if none is."""
-    problems: list[str] = []
-    config, registered = options.config, options.clients
-    if config is None and registered is None:
-        config = settings.DEFAULT_PATH
-    if config is not None:
-        try:
-            named = Path(settings.load(config).clients_file)
-            registered = registered or (named if options.config is None else None)
-        except OperatorError as error:
-            problems += error.problems
-        else:
-            say(f"{config}: OK")
-    if registered is not None:
-        try:
-            count = len(clients.load(registered))
-        except OperatorError as error:
-            problems += error.problems
-        else:
-            say(f"{registered}: OK, {count} clients")
-    if problems:
-        raise OperatorError(*problems)
-    return 0
-
-
 def _clients_secret(_: argparse.Namespace) -> int:
     secret = client_secret.generate()
     say(f"client_secret: {secret}\nclient_secret_hash: {client_secret.digest(secret)}")
@@ -104,14 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=port, help="for --dev (8000; 0 is any)")
     config_option(serve, settings.DEFAULT_PATH)
 
-    check = command(commands, "check", _check, "validate settings and clients")
-    config_option(check, None)
-    check.add_argument("--clients", type=path, metavar="FILE", help="clients to check")
+    check.add_to(commands)
 
     of_clients = group(commands, "clients", "registered clients")
     command(of_clients, "secret", _clients_secret, "make a secret, shown once, and its hash")
 
-    user_commands.add_to(commands)
+    users.add_to(commands)
 
     of_keys = group(commands, "keys", "signing keys")
     init = command(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from oauth_server import __version__, cli
+from oauth_server import __version__, cli, passwords
 from oauth_server.protocol import client_secret
 from tests.unit.oauth_server.test_clients import confidential
 from tests.unit.oauth_server.test_clients import write as write_clients
@@ -54,21 +55,41 @@ def test_check_judges_the_file_that_is_named_alone(tmp_path: Path, capsys: Outpu
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("option", ["--config", "--clients"])
+@pytest.mark.parametrize("option", ["--config", "--clients", "--users"])
 def test_check_waits_for_no_pipe(tmp_path: Path, capsys: Output, option: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert run("check", option, tmp_path / "pipe") == 1
     assert capsys.readouterr() == ("", f"oauth-server: {tmp_path}/pipe: is not a regular file\n")
 
 
-def test_check_without_a_name_judges_both_of_the_running_server(
+def test_check_without_a_name_judges_all_three_of_the_running_server(
     tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registered = write_clients(tmp_path, {"clients": []})
-    config = write_settings(tmp_path, ISSUER + f"clients_file: {registered}")
+    people = tmp_path / "users.json"
+    config = write_settings(tmp_path, f"{ISSUER}clients_file: {registered}\nusers_file: {people}\n")
     monkeypatch.setattr("oauth_server.settings.DEFAULT_PATH", config)
     assert run("check") == 0
-    assert capsys.readouterr().out == f"{config}: OK\n{registered}: OK, 0 clients\n"
+    assert capsys.readouterr().out == (
+        f"{config}: OK\n{registered}: OK, 0 clients\n{people}: OK, 0 users\n"
+    )
+    people.write_text("{}")
+    assert run("check") == 1
+    assert capsys.readouterr().err == f'oauth-server: {people}: must be {{"users": [ … ]}}\n'
+
+
+def test_check_finds_a_user_with_a_clients_name(tmp_path: Path, capsys: Output) -> None:
+    """Both would be the same `sub` (RFC 9700 §4.15)."""
+    client = confidential(client_id="ada")
+    registered = write_clients(tmp_path, {"clients": [client]})
+    people = tmp_path / "users.json"
+    user = {"username": "ada", "password_hash": passwords.make_hash("correct horse battery")}
+    people.write_text(json.dumps({"users": [user]}))
+    assert run("check", "--users", people) == 0
+    assert run("check", "--users", people, "--clients", registered) == 1
+    assert capsys.readouterr().err == (
+        f"oauth-server: {people}: ada: is a client_id, too; a username must not be one\n"
+    )
 
 
 def test_a_secret_is_shown_with_its_hash(capsys: Output) -> None:
@@ -126,7 +147,7 @@ def test_a_port_that_is_none_is_refused_with_the_rule(port: str, capsys: Output)
 @pytest.mark.parametrize(
     "arguments",
     [["serve", "--config"], ["check", "--config"], ["check", "--clients"],
-     ["keys", "init", "--config"], ["keys", "init", "--dir"]],
+     ["check", "--users"], ["keys", "init", "--config"], ["keys", "init", "--dir"]],
 )  # fmt: skip
 def test_an_empty_path_is_not_the_current_directory(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
