@@ -55,6 +55,11 @@ CLIENTS = [
         client_secret_hash=None, redirect_uris=["http://127.0.0.1/callback"],
         client_name="Field Notes",
     ),
+    _entry(
+        "spa", grant_types=["authorization_code", "refresh_token"],
+        token_endpoint_auth_method="none", client_secret_hash=None,
+        redirect_uris=["http://127.0.0.1/callback"],
+    ),
 ]  # fmt: skip
 
 
