@@ -33,6 +33,7 @@ password = redis(data=data.redis, platform=system)
 oauth_server(
     data=data.oauth_server,
     clients=data.clients,
+    users=data.users,
     target=target,
     gateway_user=GATEWAY[system].user,
     redis_unit=REDIS[system].service,

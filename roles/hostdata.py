@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal
@@ -103,6 +103,15 @@ def _memory(value: str) -> str:
     return value
 
 
+def _password_hash(value: str) -> str:
+    """One set of parameters for all, as the server wants it: its work must tell no users apart."""
+    if not re.fullmatch(
+        r"\$argon2id\$v=19\$m=65536,t=3,p=4\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}", value
+    ):
+        raise ValueError("must be what `oauth-server users hash` prints ($argon2id$v=19$m=65536,…)")
+    return value
+
+
 _UNITS = {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 
 Host = Annotated[str, AfterValidator(_host)]
@@ -162,20 +171,42 @@ class RedisData(_Data):
 
 
 class OAuthServerData(_Data):
-    """Lifetimes are seconds; see docs/server.md for each setting."""
+    """Times are seconds; see docs/server.md for each setting."""
 
     issuer: Issuer
     access_token_lifetime: Annotated[int, Field(ge=60, le=86_400)] = 600
+    refresh_token_lifetime: Annotated[int, Field(ge=60, le=31_536_000)] = 2_592_000
+    code_timeout: Annotated[int, Field(ge=1, le=600)] = 60
+    refresh_reuse_grace: Annotated[int, Field(ge=0, le=60)] = 0
+    session_lifetime: Annotated[int, Field(ge=60, le=604_800)] = 28_800
     scope_error_status: Literal[403, 400] = 403
     trusted_proxies: Annotated[tuple[Network, ...], Field(strict=False)] = ()
     releases_kept: Annotated[int, Field(ge=1, le=50)] = 3
 
 
+class KeySetData(_Data):
+    """A client's public keys (RFC 7517 §5); the server checks each of them further."""
+
+    keys: Annotated[
+        tuple[dict[str, str | list[str]], ...], Field(strict=False, min_length=1, max_length=10)
+    ]
+
+    @model_validator(mode="after")
+    def _no_key_is_private(self) -> KeySetData:
+        # An inventory is read by many, and a symmetric key is as secret as a private one.
+        if any(_PRIVATE_MEMBERS & key.keys() for key in self.keys):
+            raise ValueError("must hold public keys alone (RFC 7518 §6)")
+        return self
+
+
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+
 class ClientData(_Data):
     """One entry of clients.json (RFC 7591 §2's names).
 
-    A confidential client has `client_secret_hash`, or `client_secret` that names where the secret
-    itself lies: it is hashed on this machine.
+    A client with a secret has `client_secret_hash`, or `client_secret` that names where the secret
+    itself lies: it is hashed on this machine. One with private_key_jwt has `jwks` instead.
     """
 
     client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
@@ -186,17 +217,27 @@ class ClientData(_Data):
         Field(strict=False, min_length=1),
     ]
     scope: Annotated[str, Field(pattern=r"^[!#-\[\]-~]+( [!#-\[\]-~]+)*$")]
-    token_endpoint_auth_method: Literal["client_secret_basic", "client_secret_post", "none"]
+    token_endpoint_auth_method: Literal[
+        "client_secret_basic", "client_secret_post", "private_key_jwt", "none"
+    ]
     audience: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    resource: str | None = None
+    jwks: KeySetData | None = None
     client_secret_hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     client_secret: Annotated[Source, Field(strict=False)] | None = None
 
     @model_validator(mode="after")
     def _secret_fits_the_method(self) -> ClientData:
         secrets = sum(s is not None for s in (self.client_secret_hash, self.client_secret))
-        if self.token_endpoint_auth_method == "none":  # noqa: S105 - a method, not a secret
+        method = self.token_endpoint_auth_method
+        if (self.jwks is not None) is not (method == "private_key_jwt"):
+            raise ValueError("jwks and token_endpoint_auth_method private_key_jwt belong together")
+        if method == "none":
             if secrets:
                 raise ValueError("a public client (token_endpoint_auth_method none) has no secret")
+        elif method == "private_key_jwt":
+            if secrets:
+                raise ValueError("a client with private_key_jwt has no secret (RFC 7523)")
         elif secrets != 1:
             raise ValueError("name exactly one of client_secret_hash and client_secret")
         return self
@@ -209,6 +250,14 @@ class ClientData(_Data):
         if "authorization_code" in self.grant_types and not self.redirect_uris:
             raise ValueError("authorization_code needs redirect_uris (RFC 6749 §3.1.2.2)")
         return self
+
+
+class UserData(_Data):
+    """One entry of users.json; `oauth-server users hash` makes the hash."""
+
+    username: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
+    password_hash: Annotated[str, AfterValidator(_password_hash)]
+    disabled: bool = False
 
 
 class Fail2banData(_Data):
@@ -227,10 +276,11 @@ class LogrotateData(_Data):
 
 
 class HostData(_Data):
-    """Everything a host may carry."""
+    """Everything a host may carry. Without `users` the command line on the host keeps them."""
 
     oauth_server: OAuthServerData
     clients: Annotated[tuple[ClientData, ...], Field(strict=False)] = ()
+    users: Annotated[tuple[UserData, ...], Field(strict=False)] | None = None
     certificates: CertificatesData
     sysctl: SysctlData = SysctlData()
     chrony: ChronyData = ChronyData()
@@ -240,10 +290,23 @@ class HostData(_Data):
 
     @model_validator(mode="after")
     def _client_ids_are_unique(self) -> HostData:
-        counted = Counter(client.client_id for client in self.clients)
-        if twice := [name for name, count in counted.items() if count > 1]:
+        if twice := _repeated(client.client_id for client in self.clients):
             raise ValueError(f"clients: {', '.join(twice)} stands there twice")
         return self
+
+    @model_validator(mode="after")
+    def _usernames_are_unique(self) -> HostData:
+        users = [user.username for user in self.users or ()]
+        if twice := _repeated(users):
+            raise ValueError(f"users: {', '.join(twice)} stands there twice")
+        # Both become the `sub` of tokens (RFC 9700 §4.15).
+        if both := sorted({client.client_id for client in self.clients}.intersection(users)):
+            raise ValueError(f"users: {', '.join(both)} is a client_id, too")
+        return self
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def validate(host: str, data: Mapping[Any, Any], *, connection_keys: frozenset[str]) -> HostData:

@@ -18,27 +18,31 @@ from roles.errors import DeployError
 _APP = Path(__file__).resolve().parent.parent.parent / "app"
 
 
-def check(host: str, settings: str, clients: str) -> None:
-    """Raise DeployError with a line for each fault of server.yaml and clients.json."""
-    if faults := _faults(settings, clients):
+def check(host: str, settings: str, clients: str, users: str | None) -> None:
+    """Raise DeployError with a line for each fault of server.yaml, clients.json and users.json."""
+    if faults := _faults(settings, clients, users):
         raise DeployError(
             "\n".join(["the inventory is refused:", *(f"{host}: {f}" for f in faults)])
         )
 
 
 @cache
-def _faults(settings: str, clients: str) -> tuple[str, ...]:
+def _faults(settings: str, clients: str, users: str | None) -> tuple[str, ...]:
     """Once for hosts that are alike; what the program says has no value in it."""
     with tempfile.TemporaryDirectory() as directory:
-        config, registered = Path(directory, "server.yaml"), Path(directory, "clients.json")
-        # A lone surrogate is no text; the program says so.
-        config.write_bytes(settings.encode(errors="surrogatepass"))
-        registered.write_bytes(clients.encode(errors="surrogatepass"))
+        options = []
+        for option, name, content in (
+            ("--config", "server.yaml", settings),
+            ("--clients", "clients.json", clients),
+            ("--users", "users.json", users),
+        ):
+            if content is not None:
+                path = Path(directory, name)
+                # A lone surrogate is no text; the program says so.
+                path.write_bytes(content.encode(errors="surrogatepass"))
+                options += [option, str(path)]
         result = subprocess.run(
-            [
-                *(sys.executable, "-m", "oauth_server", "check"),
-                *("--config", str(config), "--clients", str(registered)),
-            ],
+            [sys.executable, "-m", "oauth_server", "check", *options],
             env={**os.environ, "PYTHONPATH": str(_APP)},
             capture_output=True,
             text=True,

@@ -10,7 +10,7 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.operations import files
 
 from roles.files import managed_file, render
-from roles.hostdata import ClientData, OAuthServerData
+from roles.hostdata import ClientData, OAuthServerData, UserData
 from roles.oauth_server import preview
 from roles.oauth_server.facts import CURRENT, KEYS, RELEASES
 from roles.oauth_server.operations import (
@@ -25,6 +25,7 @@ from roles.services import running
 
 _SETTINGS = "/etc/oauth2/server.yaml"
 _CLIENTS = "/etc/oauth2/clients.json"
+_USERS = "/etc/oauth2/users.json"
 _LOG = "/var/log/oauth_server.log"
 _UNITS = "/etc/systemd/system"
 
@@ -43,6 +44,7 @@ printf '[Service]\\nExecStart=/bin/true\\n' > "$stage/oauth-server.service"
 def oauth_server(
     data: OAuthServerData,
     clients: tuple[ClientData, ...],
+    users: tuple[UserData, ...] | None,
     target: Target,
     gateway_user: str,
     redis_unit: str,
@@ -50,11 +52,17 @@ def oauth_server(
 ) -> None:
     """Only `gateway_user` may connect to the unix socket; `redis_unit` starts before the server.
 
+    `users` are None where the command line on the host keeps them.
+
     `after` are other roles' operations that make what the server reads.
     """
     settings_text = render("oauth_server/server.yaml.j2", data=data)
     clients_text = render("oauth_server/clients.json.j2", clients=_entries(clients))
-    preview.check(host.name, settings_text, clients_text)
+    users_text = None
+    if users is not None:
+        entries = [user.model_dump(mode="json", exclude_defaults=True) for user in users]
+        users_text = render("oauth_server/users.json.j2", users=entries)
+    preview.check(host.name, settings_text, clients_text, users_text)
     release = build(target)
     new_release = f"{target.python.path} -I -S {RELEASES}/{release.digest}"
 
@@ -67,9 +75,23 @@ def oauth_server(
         content=clients_text,
         group="oauth_group",
         mode="0640",
-        check=f'{new_release} check --clients "$candidate"',
+        # Beside the users whom the host keeps: no client may have the name of one.
+        check=f'{new_release} check --clients "$candidate"'
+        + (f" --users {_USERS}" if users_text is None else ""),
         mask="sha256:[0-9a-f]{64}",
     )
+    live = [registered]
+    if users_text is not None:
+        known = managed_file(
+            name="Write users.json [SRV-07]",
+            path=_USERS,
+            content=users_text,
+            group="oauth_group",
+            mode="0640",
+            check=f'{new_release} check --users "$candidate" --clients {_CLIENTS}',
+            mask=r'\$argon2id\$[^"]+',
+        )
+        live.append(known)
     settings = managed_file(
         name="Write server.yaml [SRV-02]",
         path=_SETTINGS,
@@ -135,8 +157,9 @@ def oauth_server(
             "/etc/oauth2/redis.password",
             _SETTINGS,
             _CLIENTS,
+            _USERS,
         ],
-        after=(*after, unpacked, registered, settings, switched, unit),
+        after=(*after, unpacked, *live, settings, switched, unit),
     )
     # After the server runs: until then the release before this one is the way back.
     old_releases_pruned(

@@ -29,6 +29,13 @@ VALID: dict[str, Any] = {
     "clients": [CLIENT, APP],
     "certificates": {"mode": "local_ca", "directory": "/srv/ca"},
 }
+PASSWORD_HASH = f"$argon2id$v=19$m=65536,t=3,p=4${'b' * 22}${'c' * 43}"
+USER = {"username": "ada", "password_hash": PASSWORD_HASH}
+JWKS = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "a" * 43, "kid": "one"}]}
+ASSERTING = {key: value for key, value in CLIENT.items() if key != "client_secret_hash"} | {
+    "token_endpoint_auth_method": "private_key_jwt",
+    "jwks": JWKS,
+}
 SECRET = "correct-horse-battery-staple"
 
 
@@ -74,6 +81,18 @@ def test_what_an_inventory_leaves_out_has_a_default() -> None:
     assert data.redis.maxmemory == "256mb"
     assert len(data.chrony.servers) > 1
     assert data.fail2ban.max_retry > 0
+
+
+def test_users_that_nobody_names_are_not_no_users() -> None:
+    assert validate(VALID).users is None
+    assert validate({**VALID, "users": []}).users == ()
+    (user,) = validate({**VALID, "users": [USER]}).users or ()
+    assert (user.username, user.disabled) == ("ada", False)
+
+
+def test_a_client_may_have_a_key_instead_of_a_secret() -> None:
+    (client,) = validate({**VALID, "clients": [ASSERTING]}).clients
+    assert client.model_dump(mode="json")["jwks"] == JWKS
 
 
 def test_pyinfras_own_keys_are_none_of_ours() -> None:
@@ -145,6 +164,73 @@ def test_redis_gets_from_16_mb_to_a_terabyte(value: str) -> None:
             server(access_token_lifetime=59),
             "oauth_server.access_token_lifetime: must be 60 or more",
             id="too-short",
+        ),
+        pytest.param(
+            server(code_timeout=601), "oauth_server.code_timeout: must be 600 or less", id="code"
+        ),
+        pytest.param(
+            server(refresh_reuse_grace=61),
+            "oauth_server.refresh_reuse_grace: must be 60 or less",
+            id="grace",
+        ),
+        pytest.param(
+            server(session_lifetime=59),
+            "oauth_server.session_lifetime: must be 60 or more",
+            id="session",
+        ),
+        pytest.param(
+            server(refresh_token_lifetime=31_536_001),
+            "oauth_server.refresh_token_lifetime: must be 31536000 or less",
+            id="refresh",
+        ),
+        pytest.param(
+            {**VALID, "users": [{**USER, "username": "Ada"}]},
+            "users[0].username: must match ^[a-z0-9][a-z0-9._@-]{0,63}$",
+            id="username",
+        ),
+        pytest.param(
+            {**VALID, "users": [{**USER, "password_hash": "$argon2id$v=19$m=8,t=1,p=1$YQ$YQ"}]},
+            "users[0].password_hash: must be what `oauth-server users hash` prints "
+            "($argon2id$v=19$m=65536,…)",
+            id="weaker-hash",
+        ),
+        pytest.param(
+            {**VALID, "users": [{**USER, "password": SECRET}]},
+            "users[0].password: unknown key; did you mean password_hash?",
+            id="password-itself",
+        ),
+        pytest.param(
+            {**VALID, "users": [USER, USER]}, "users: ada stands there twice", id="user-twice"
+        ),
+        pytest.param(
+            {**VALID, "users": [{**USER, "username": "gateway_01"}]},
+            "users: gateway_01 is a client_id, too",
+            id="user-is-client",
+        ),
+        pytest.param(
+            client(jwks=JWKS),
+            "clients[0]: jwks and token_endpoint_auth_method private_key_jwt belong together",
+            id="key-and-secret",
+        ),
+        pytest.param(
+            {**VALID, "clients": [{**ASSERTING, "jwks": None}]},
+            "clients[0]: jwks and token_endpoint_auth_method private_key_jwt belong together",
+            id="no-key",
+        ),
+        pytest.param(
+            {**VALID, "clients": [{**ASSERTING, "client_secret": {"env": "A"}}]},
+            "clients[0]: a client with private_key_jwt has no secret (RFC 7523)",
+            id="secret-beside-key",
+        ),
+        pytest.param(
+            {**VALID, "clients": [{**ASSERTING, "jwks": {"keys": [{"kty": "oct", "k": SECRET}]}}]},
+            "clients[0].jwks: must hold public keys alone (RFC 7518 §6)",
+            id="secret-key",
+        ),
+        pytest.param(
+            {**VALID, "clients": [{**ASSERTING, "jwks": {"keys": []}}]},
+            "clients[0].jwks.keys: must not be empty",
+            id="no-keys",
         ),
         pytest.param(
             server(access_token_lifetime=86_401),

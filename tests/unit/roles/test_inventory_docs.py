@@ -21,6 +21,7 @@ from roles.hostdata import (
     OAuthServerData,
     RedisData,
     SysctlData,
+    UserData,
 )
 from roles.secrets import Source
 
@@ -28,6 +29,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "inventory.md").read_text()
 MODELS: dict[str, list[type[BaseModel]]] = {
     "oauth_server": [OAuthServerData],
     "clients": [ClientData],
+    "users": [UserData],
     "certificates": [CertificateFilesData, LocalCaData],
     "sysctl": [SysctlData],
     "chrony": [ChronyData],

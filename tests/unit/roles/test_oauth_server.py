@@ -13,7 +13,7 @@ import yaml
 
 from roles.errors import DeployError
 from roles.gateway.layout import LAYOUTS as GATEWAY
-from roles.hostdata import ClientData, OAuthServerData
+from roles.hostdata import ClientData, OAuthServerData, UserData
 from roles.oauth_server import tasks
 from roles.oauth_server.release import Release
 from roles.platform import Platform
@@ -39,10 +39,13 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def deploy(
-    host: FakeHost, clients: tuple[ClientData, ...] = (), data: OAuthServerData = DATA
+    host: FakeHost,
+    clients: tuple[ClientData, ...] = (),
+    data: OAuthServerData = DATA,
+    users: tuple[UserData, ...] | None = None,
 ) -> Run:
     gateway, redis = GATEWAY[host.platform].user, REDIS[host.platform].service
-    return host.run(tasks.oauth_server, data, clients, host.target, gateway, redis)
+    return host.run(tasks.oauth_server, data, clients, users, host.target, gateway, redis)
 
 
 def deployed(platform: Platform, **client: Any) -> FakeHost:
@@ -53,6 +56,11 @@ def deployed(platform: Platform, **client: Any) -> FakeHost:
 
 
 HASH = "sha256:" + "a" * 64
+PASSWORD_HASH = f"$argon2id$v=19$m=65536,t=3,p=4${'b' * 21}A${'c' * 42}A"
+USERS = (
+    UserData(username="ada", password_hash=PASSWORD_HASH),
+    UserData(username="grace", password_hash=PASSWORD_HASH, disabled=True),
+)
 INSTALLED: dict[str | re.Pattern[str], Any] = {
     "readlink /opt/oauth-server/current": [f"releases/{DIGEST}", DIGEST],
     f"cd /opt/oauth-server/releases/{DIGEST}": "whole",
@@ -103,6 +111,55 @@ def test_candidates_are_checked_by_the_new_release_before_the_switch_to_it() -> 
     assert order.index("Unpack the release") < order.index("Write server.yaml")
     assert order.index("Write server.yaml") < order.index("Switch to the release")
     assert order.index("Make a signing key where there is none") < order.index("Run the server")
+
+
+def test_users_of_the_inventory_are_in_a_file_that_belongs_to_the_deploy() -> None:
+    host = FakeHost(Platform.DEBIAN_12, responses=INSTALLED)
+    deploy(host, users=USERS)
+    file = host.files["/etc/oauth2/users.json"]
+    assert (file.user, file.group, file.mode) == ("root", "oauth_group", "0640")
+    assert 'check --users "$candidate" --clients /etc/oauth2/clients.json' in file.script
+    assert json.loads(file.content) == {
+        "managed_by": "deploy",
+        "users": [
+            {"username": "ada", "password_hash": PASSWORD_HASH},
+            {"username": "grace", "password_hash": PASSWORD_HASH, "disabled": True},
+        ],
+    }
+
+
+def test_without_users_in_the_inventory_the_file_is_the_command_lines() -> None:
+    """A client is then held against the users whom the host has."""
+    host = deployed(Platform.DEBIAN_12)
+    assert "/etc/oauth2/users.json" not in host.files
+    script = host.files["/etc/oauth2/clients.json"].script
+    assert 'check --clients "$candidate" --users /etc/oauth2/users.json' in script
+
+
+def test_an_inventory_may_say_that_there_is_nobody() -> None:
+    host = FakeHost(Platform.DEBIAN_12, responses=INSTALLED)
+    deploy(host, users=())
+    content = json.loads(host.files["/etc/oauth2/users.json"].content)
+    assert content == {"managed_by": "deploy", "users": []}
+
+
+def test_a_diff_shows_no_hash_of_a_password(caplog: pytest.LogCaptureFixture) -> None:
+    host = FakeHost(Platform.DEBIAN_12, responses=INSTALLED, diff=True)
+    with caplog.at_level("INFO", logger="pyinfra"):
+        deploy(host, users=USERS)
+    assert "grace" in caplog.text
+    assert "argon2id" not in caplog.text
+
+
+def test_what_the_server_would_refuse_of_a_user_is_refused_here_first() -> None:
+    """The last digit of a tag has two bits too many, which must be zero."""
+    host = FakeHost(Platform.DEBIAN_12)
+    wrong = UserData(username="ada", password_hash=PASSWORD_HASH.removesuffix("A") + "B")
+    with pytest.raises(DeployError) as refused:
+        deploy(host, users=(wrong,))
+    assert "@fake/host: users.json: users[0].password_hash: must be Argon2id" in str(refused.value)
+    assert wrong.password_hash not in str(refused.value)
+    assert host.files == {}
 
 
 def test_a_secret_by_reference_reaches_the_host_as_its_hash(
