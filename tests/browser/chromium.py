@@ -20,6 +20,8 @@ import httpx
 
 _LOCK = Path("/var/lock/portcullis-apt")
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+TAB = "\ue004"
+ENTER = "\ue007"
 _FLAGS = [
     "--headless=new",
     "--no-sandbox",  # it runs as root here, where the sandbox doesn't
@@ -97,6 +99,14 @@ class Browser:
     def find(self, selector: str) -> Element:
         found = self.command("POST", "/element", {"using": "css selector", "value": selector})
         return Element(self, found[_ELEMENT])
+
+    def press(self, *keys: str) -> None:
+        """Whatever has the focus gets it."""
+        actions = [
+            {"type": kind, "value": key} for key in "".join(keys) for kind in ("keyDown", "keyUp")
+        ]
+        body = {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}
+        self.command("POST", "/actions", body)
 
     def run(self, script: str) -> Any:
         """Of the test's own; the pages have none, and their policy allows none."""

@@ -5,6 +5,9 @@ Screenshots of each page, at two widths and in both colour schemes, are left in 
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -13,11 +16,12 @@ import httpx
 import pytest
 
 from tests.browser import chromium
+from tests.browser.accessible import faults
 from tests.browser.catcher import Catcher, catcher
-from tests.browser.chromium import Browser
+from tests.browser.chromium import ENTER, TAB, Browser
 from tests.server.conftest import PASSWORD
 from tests.server.person import request
-from tests.server.process import Server, Site, serving
+from tests.server.process import ENVIRONMENT, Server, Site, serving
 
 ARTEFACTS = Path(__file__).parents[2] / ".artefacts" / "pages"
 LOOKS = {
@@ -25,6 +29,7 @@ LOOKS = {
     "desktop-dark": {"width": 1280, "height": 800, "scheme": "dark"},
     "phone-light": {"width": 390, "height": 844, "scheme": "light", "phone": True},
     "phone-dark": {"width": 390, "height": 844, "scheme": "dark", "phone": True},
+    # The same as 1280 at a zoom of 400 % (WCAG 2.2 §1.4.10).
     "narrow": {"width": 320, "height": 640, "scheme": "light", "phone": True},
 }
 
@@ -54,12 +59,13 @@ def server(tmp_path: Path, site: Site) -> Iterator[Server]:
 
 
 def look(browser: Browser, page: str) -> None:
-    """Keeps how it looks, and checks that it does so everywhere."""
+    """Keeps how it looks, and finds what keeps somebody from using it."""
     for name, how in LOOKS.items():
         browser.look_like(**how)  # type: ignore[arg-type]  # the table is of mixed types
         width = browser.run("return document.documentElement.scrollWidth - innerWidth")
         assert width <= 0, f"{page} has to be scrolled sideways: {name}"
         browser.screenshot(ARTEFACTS / f"{page}-{name}.png")
+        assert faults(browser) == [], f"{page}: {name}"
     browser.look_like(width=1280, height=800, scheme="light")
     assert browser.log() == []
 
@@ -139,3 +145,64 @@ def test_what_is_wrong_is_a_page(browser: Browser, server: Server) -> None:
     look(browser, "error")
     browser.open(f"{base}/nowhere")
     browser.wait_for_title("There is nothing here – ")
+
+
+def test_the_keyboard_is_enough(browser: Browser, server: Server, app: Catcher) -> None:
+    """WCAG 2.2 §2.1.1: from the first field, which has the focus, to the app."""
+    browser.open(
+        f"https://127.0.0.1:{server.tcp[1]}"
+        + request(client_id="app", redirect_uri=f"http://127.0.0.1:{app.port}/callback")
+    )
+    browser.press("alice", TAB, PASSWORD, ENTER)
+    browser.wait_for_title("Allow Field Notes? – ")
+    browser.press(TAB, ENTER)
+    browser.wait_for_title("Caught")
+    assert "code=" in app.caught[0]
+
+
+def test_serve_dev_can_be_logged_in_to(browser: Browser, tmp_path: Path, app: Catcher) -> None:
+    """Plain HTTP: browsers keep Secure cookies on loopback all the same."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "oauth_server", "serve", "--dev", "--port", "0"],
+        env=ENVIRONMENT, cwd=tmp_path, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        password = url = ""
+        while not url:
+            line = next(process.stdout)
+            password = password or (re.findall(r"with the password (\S+),", line) or [""])[0]
+            url = line.strip() if "/authorize?" in line else ""
+        browser.open(url.replace("9999", str(app.port)))
+        log_in(browser, "dev", password)
+        browser.wait_for_title("Allow Example App? – ")
+        browser.find("button[value=approve]").click()
+        browser.wait_for_title("Caught")
+        assert "code=" in app.caught[0]
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        ("document.documentElement.lang = ''", "the page has no language"),
+        ("document.querySelector('label').remove()", "nothing tells what this is"),
+        ("document.querySelector('h1').outerHTML = '<h2>x</h2>'", "there is not one h1"),
+        ("document.querySelector('.lead').style.color = '#999'", "has a contrast of"),
+        ("document.querySelector('input:not([type=hidden])').style.border = '1px solid #ddd'",
+         "the edge of"),
+        ("document.querySelector('button').style.outline = 'none'", "focus does not show"),
+        ("document.querySelector('#password').removeAttribute('autocomplete')", "no autocomplete"),
+        ("document.querySelector('svg').removeAttribute('aria-hidden')", "an image without a text"),
+    ],
+)  # fmt: skip
+def test_what_would_keep_somebody_out_is_found(
+    browser: Browser, server: Server, damage: str, fault: str
+) -> None:
+    browser.open(f"https://127.0.0.1:{server.tcp[1]}/account")
+    assert faults(browser) == []
+    browser.run(damage)
+    assert any(fault in found for found in faults(browser))
