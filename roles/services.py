@@ -16,25 +16,27 @@ _STAMPS = "/var/lib/portcullis/applied"
 
 @dataclass(frozen=True)
 class Service:
-    """`applied` is the digest of the files that the unit was last started or reloaded with."""
+    """`applied` are the digests of the files that the unit was last started or reloaded with."""
 
     enabled: bool
     active: bool
     needs_daemon_reload: bool
-    wanted: str
-    applied: str
+    wanted: list[str]
+    applied: list[str]
 
 
 class ServiceState(FactBase[Service]):
     """The state of a unit and of the files that feed it, in one command."""
 
     @override
-    def command(self, service: str, feeds: list[str]) -> StringCommand:
+    def command(
+        self, service: str, feeds: list[str], reloaded: list[str] | None = None
+    ) -> StringCommand:
         return StringCommand(
             *("systemctl is-enabled", QuoteString(service), "2>/dev/null || echo no;"),
             *("systemctl is-active", QuoteString(service), "|| true;"),
             *("systemctl show --property=NeedDaemonReload --value", QuoteString(service), ";"),
-            *(_digest(feeds), ";"),
+            *("echo", _digests(feeds, reloaded), ";"),
             *("cat", QuoteString(f"{_STAMPS}/{service}"), "2>/dev/null || echo never"),
         )
 
@@ -46,8 +48,8 @@ class ServiceState(FactBase[Service]):
             enabled=enabled == "enabled",
             active=active == "active",
             needs_daemon_reload=reload == "yes",
-            wanted=wanted,
-            applied=applied,
+            wanted=wanted.split(),
+            applied=applied.split(),
         )
 
 
@@ -66,6 +68,12 @@ def drop_in_check(service: str) -> str:
     return _VERIFY_DROP_IN.format(service=service)
 
 
+def _digests(feeds: list[str], reloaded: list[str] | None) -> str:
+    """A word of the shell: one digest, or one of each list."""
+    digests = [f"$({_digest(files)})" for files in (feeds, reloaded) if files is not None]
+    return f'"{" ".join(digests)}"'
+
+
 def _digest(feeds: list[str]) -> str:
     """Shell that prints one digest of the files' names and contents; a missing one counts."""
     files = " ".join(quote(path) for path in feeds)
@@ -79,24 +87,28 @@ def running(
     feeds: list[str],
     after: tuple[OperationMeta, ...] = (),
     reloads: bool = False,
+    reloaded: list[str] | None = None,
+    reload_after: tuple[OperationMeta, ...] = (),
 ) -> Generator[StringCommand, None, None]:
-    """Keep a unit enabled, active, and running with the present content of `feeds`.
+    """Keep a unit enabled, active, and running with the present content of its files.
 
     It is restarted (`reloads`: reloaded, if it is active) when an operation in `after` changed
-    something or when the files are not those of the last start, which a stamp on the host
-    remembers: a run that was killed between a file and its restart is finished by the next.
+    something or when `feeds` are not those of the last start, which a stamp on the host
+    remembers: a run that was killed between a file and its restart is finished by the next. What
+    is in `reload_after` and `reloaded` alone reloads it.
     """
-    found = host.get_fact(ServiceState, service=service, feeds=feeds)
-    fed = found.applied == found.wanted and not any(map(_changed, after))
+    found = host.get_fact(ServiceState, service=service, feeds=feeds, reloaded=reloaded)
+    started = found.applied[:1] == found.wanted[:1] and not any(map(_changed, after))
+    fed = started and found.applied == found.wanted and not any(map(_changed, reload_after))
     if fed and found.enabled and found.active and not found.needs_daemon_reload:
         host.noop(f"{service} runs with what is configured")
         return
     unit, stamp = quote(service), quote(f"{_STAMPS}/{service}")
-    verb = "reload" if reloads and found.active else "restart"
+    verb = "reload" if found.active and (reloads or started) else "restart"
     lines = ["set -eu", "systemctl daemon-reload", f"systemctl enable --quiet {unit}"]
     if not (fed and found.active):
         lines += [
-            f"wanted=$({_digest(feeds)})",
+            f"wanted={_digests(feeds, reloaded)}",
             # A unit whose condition is not met starts "successfully" and does not run.
             f"systemctl {verb} {unit} && systemctl is-active --quiet {unit} ||",
             # The journal besides: of a unit that is about to be tried again, status shows no line.

@@ -245,8 +245,10 @@ class _Connector(FakeConnector):
                 self._memory.applied[enabled[1]] = self._fed_with(script)
 
     def _fed_with(self, text: str) -> str:
-        match = re.search(r"sha256sum -- (.*?) 2>&1", text)
-        paths = shlex.split(match[1]) if match else []
         files = self._memory.files
-        contents = [(path, files[path].content if path in files else None) for path in paths]
-        return hashlib.sha256(repr(contents).encode()).hexdigest()
+        digests = []
+        for listed in re.findall(r"sha256sum -- (.*?) < /dev/null 2>&1", text):
+            paths = shlex.split(listed)
+            contents = [(path, files[path].content if path in files else None) for path in paths]
+            digests.append(hashlib.sha256(repr(contents).encode()).hexdigest())
+        return " ".join(digests)

@@ -14,6 +14,7 @@ from roles.services import ServiceState, drop_in_check, running
 from tests.unit.roles.fakehost import FakeHost, Run
 
 PATH = "/etc/app.conf"
+LIVE = "/etc/clients.json"
 UNIT = "app.service"
 
 
@@ -70,6 +71,43 @@ def test_a_unit_that_somebody_stopped_or_changed_is_put_right(
 
     assert changed("enabled", "active", "no") == []
     assert changed(enabled, active, reload) == ["Run"]
+
+
+def deploy_both(fake: FakeHost, started: str, live: str) -> Run:
+    def role() -> None:
+        config = managed_file(name="Write", path=PATH, content=started)
+        clients = managed_file(name="Write live", path=LIVE, content=live)
+        running(
+            name="Run", service=UNIT, feeds=[PATH], after=(config,),
+            reloaded=[LIVE], reload_after=(clients,),
+        )  # fmt: skip
+
+    return fake.run(role)
+
+
+def test_what_a_reload_takes_over_reloads_and_all_else_restarts(fake: FakeHost) -> None:
+    deploy_both(fake, "a\n", "a\n")
+    changed = deploy_both(fake, "a\n", "b\n")
+    assert changed.predicted == changed.changed == ["Write live", "Run"]
+    assert deploy_both(fake, "a\n", "b\n").changed == []
+    deploy_both(fake, "b\n", "b\n")
+    deploy_both(fake, "c\n", "c\n")
+    assert deploy_both(fake, "c\n", "c\n").predicted == []
+    assert fake.units == {UNIT: ["restart", "reload", "restart", "restart"]}
+
+
+def test_a_run_killed_before_the_reload_is_finished_by_the_next(fake: FakeHost) -> None:
+    deploy_both(fake, "a\n", "a\n")
+    fake.run(lambda: managed_file(name="Write live", path=LIVE, content="b\n"))
+    assert deploy_both(fake, "a\n", "b\n").changed == ["Run"]
+    assert fake.units == {UNIT: ["restart", "reload"]}
+
+
+def test_a_unit_that_is_down_is_started_whatever_changed() -> None:
+    responses = {f"systemctl is-enabled {UNIT}": ["enabled", "failed", "no", "a b", "a c"]}
+    fake = FakeHost(Platform.DEBIAN_12, responses=responses)
+    deploy_both(fake, "a\n", "a\n")
+    assert fake.units == {UNIT: ["restart"]}
 
 
 def test_a_unit_that_does_not_start_fails_the_run() -> None:
