@@ -7,13 +7,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from oauth_server import files, json_document, schema
-from oauth_server.models import AuthMethod, Client, GrantType
+from oauth_server.keys import jwk
+from oauth_server.keys.algorithms import KeyFormatError
+from oauth_server.models import AuthMethod, Client, GrantType, Jwks
 from oauth_server.protocol import client_secret, redirect_uri, scope
 
 # Within RFC 6749 appendix A.1, and the same in a URL and in the log.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _AUDIENCE = re.compile(r"[\x21-\x7e]{1,512}")
 _MAX_BYTES = 16 * 1024 * 1024
+
+_BY_SECRET = {AuthMethod.CLIENT_SECRET_BASIC, AuthMethod.CLIENT_SECRET_POST}
 
 Clients = Mapping[str, Client]
 """By client_id."""
@@ -77,6 +81,7 @@ _RULES: schema.Rules = {
     "client_name": _client_name,
     "scope": _scope,
     "audience": _audience,
+    "resource": _audience,
     "redirect_uris": redirect_uri.broken_rules,
     "client_secret_hash": _secret_hash,
 }
@@ -86,10 +91,35 @@ def _check(client: Client, where: str, report: schema.Report) -> None:
     """The rules between fields."""
     if GrantType.AUTHORIZATION_CODE in client.grant_types and not client.redirect_uris:
         report(f"{where}.redirect_uris", "must not be empty for authorization_code")
-    if client.token_endpoint_auth_method is AuthMethod.NONE:
-        if client.client_secret_hash is not None:
-            report(f"{where}.client_secret_hash", "must be absent for a public client (none)")
+    method = client.token_endpoint_auth_method
+    if method is AuthMethod.NONE:
         if GrantType.CLIENT_CREDENTIALS in client.grant_types:  # RFC 6749 §4.4
             report(f"{where}.grant_types", "client_credentials is for confidential clients")
-    elif client.client_secret_hash is None:
+        if client.resource is not None:  # RFC 7662 §2.1
+            report(f"{where}.resource", "is for a client that can authenticate")
+    # One way to authenticate, and no weaker one beside it.
+    if method in _BY_SECRET and client.client_secret_hash is None:
         report(f"{where}.client_secret_hash", "is missing")
+    if method not in _BY_SECRET and client.client_secret_hash is not None:
+        kind = "a public client" if method is AuthMethod.NONE else "a client"
+        report(f"{where}.client_secret_hash", f"must be absent for {kind} ({method.value})")
+    if method is not AuthMethod.PRIVATE_KEY_JWT:
+        if client.jwks is not None:
+            report(f"{where}.jwks", "is for private_key_jwt")
+    elif client.jwks is None:
+        report(f"{where}.jwks", "is missing")
+    else:
+        _check_keys(client.jwks, f"{where}.jwks.keys", report)
+
+
+def _check_keys(jwks: Jwks, where: str, report: schema.Report) -> None:
+    seen: set[str] = set()
+    for index, entry in enumerate(jwks.keys):
+        try:
+            kid = jwk.read(entry).kid
+        except KeyFormatError as error:
+            report(f"{where}[{index}]", str(error))
+            continue
+        if kid in seen:  # a signature must name one key
+            report(f"{where}[{index}]", "its kid belongs to an earlier key already")
+        seen.add(kid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -23,11 +23,27 @@ class AuthMethod(str, Enum):
     NONE = "none"
 
 
+class Algorithm(str, Enum):
+    """How signatures are made (RFC 7518 §3.1, RFC 8037 §3.1)."""
+
+    RS256 = "RS256"
+    PS256 = "PS256"
+    ES256 = "ES256"
+    EDDSA = "EdDSA"
+
+
+class Jwks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A JWK Set (RFC 7517 §5) as registered."""
+
+    keys: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(min_length=1, max_length=10)]
+
+
 class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of clients.json.
 
     `scope` is as registered, space-delimited; `client_secret_hash` is `sha256:` and 64 hex digits;
-    an empty `audience` stands for the issuer.
+    an empty `audience` stands for the issuer. `jwks` are the public keys of `private_key_jwt`;
+    `resource` names the protected resource that the client is (RFC 9728 §2), if it is one.
     """
 
     client_id: str
@@ -38,6 +54,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     redirect_uris: tuple[str, ...] = ()
     client_secret_hash: str | None = None
     audience: tuple[str, ...] = ()
+    jwks: Jwks | None = None
+    resource: str | None = None
 
 
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):

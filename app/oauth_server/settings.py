@@ -15,6 +15,7 @@ import yaml
 
 from oauth_server import files, schema
 from oauth_server.errors import OperatorError
+from oauth_server.models import Algorithm
 from oauth_server.protocol import issuer as issuer_rules
 
 DEFAULT_PATH = Path("/etc/oauth2/server.yaml")
@@ -38,6 +39,10 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.url == MEMORY else Path(urlsplit(self.url).path)
 
 
+class SigningSettings(msgspec.Struct, frozen=True, kw_only=True):
+    algorithm: Algorithm = Algorithm.RS256
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """server.yaml; the defaults are those of docs/server.md."""
 
@@ -46,10 +51,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     refresh_token_lifetime: Annotated[int, msgspec.Meta(ge=60, le=31536000)] = 2592000
     code_timeout: Annotated[int, msgspec.Meta(ge=1, le=600)] = 60
     refresh_reuse_grace: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
+    clock_leeway: Annotated[int, msgspec.Meta(ge=0, le=300)] = 30
     session_lifetime: Annotated[int, msgspec.Meta(ge=60, le=604800)] = 28800
     scope_error_status: Literal[400, 403] = 403
     trusted_proxies: tuple[str, ...] = ()
     store: StoreSettings = StoreSettings()
+    signing: SigningSettings = SigningSettings()
     keys_directory: str = "/etc/oauth2/keys"
     clients_file: str = DEFAULT_CLIENTS
     users_file: str = DEFAULT_USERS

@@ -20,22 +20,23 @@ from oauth_server.keys import modes
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.jose import PrivateKey
 from oauth_server.keys.ring import ACTIVE, PRIVATE, PUBLIC, RING
+from oauth_server.models import Algorithm
 
 _UNFINISHED_MODE = 0o700
 _UNFINISHED = ".new-"
 _SHORTCUTS = {"private_key.pem": PRIVATE, "public_key.pem": PUBLIC}
 
 
-def init(directory: Path) -> str:
+def init(directory: Path, algorithm: Algorithm = Algorithm.RS256) -> str:
     """The kid of the active key, made if there was none. Raises OperatorError."""
     try:
         with _locked(directory):
-            return _init(directory)
+            return _init(directory, algorithm)
     except OSError as error:
         raise OperatorError(f"{error.filename or directory}: {error.strerror}") from None
 
 
-def _init(directory: Path) -> str:
+def _init(directory: Path, algorithm: Algorithm) -> str:
     ring = directory / RING
     if not os.path.lexists(ring):
         ring.mkdir(_UNFINISHED_MODE)
@@ -49,8 +50,8 @@ def _init(directory: Path) -> str:
     for entry in key_ring.entries(ring):
         modes.restore_entry(entry)
     if not os.path.lexists(ring / ACTIVE):
-        _link(ring / ACTIVE, _finished_key(ring) or _make_key(ring))
-    kid = key_ring.load(directory).active.public.kid
+        _link(ring / ACTIVE, _finished_key(ring) or _make_key(ring, algorithm))
+    kid = key_ring.load(directory, algorithm).active.public.kid
     for name, file in _SHORTCUTS.items():
         _shortcut(directory / name, f"{RING}/{ACTIVE}/{file}")
     _sync(directory)
@@ -67,8 +68,8 @@ def _finished_key(ring: Path) -> str | None:
     return found[0] if found else None
 
 
-def _make_key(ring: Path) -> str:
-    key = PrivateKey.generate()
+def _make_key(ring: Path, algorithm: Algorithm) -> str:
+    key = PrivateKey.generate(algorithm)
     new = ring / f"{_UNFINISHED}{key.public.kid}"
     new.mkdir(_UNFINISHED_MODE)
     _write(new / PRIVATE, key.to_pem())

@@ -1,48 +1,47 @@
-"""RSA keys (RFC 7518 §6.3) with their thumbprints from the JOSE library, and RS256 signatures."""
+"""Keys as JOSE has them (RFC 7517, RFC 7518 §6, RFC 8037 §2), named by their thumbprint."""
 
 from __future__ import annotations
 
-import base64
+import hashlib
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.rsa import (
-    RSAPrivateKey,
-    RSAPublicKey,
-    generate_private_key,
-)
-from joserfc.jwk import RSAKey
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-ALGORITHM = "RS256"
-_GENERATED_BITS = 4096
-_MIN_BITS = 2048  # RFC 7518 §3.3
+from oauth_server.keys import algorithms
+from oauth_server.keys.algorithms import KeyFormatError, RawPrivateKey, RawPublicKey
+from oauth_server.models import Algorithm
+from oauth_server.protocol import base64url
 
-
-class KeyFormatError(Exception):
-    """A key file does not hold the kind of key that it should."""
+__all__ = ["KeyFormatError", "PrivateKey", "PublicKey", "compact"]
 
 
 class PublicKey:
-    def __init__(self, key: RSAPublicKey) -> None:
-        if key.key_size < _MIN_BITS:
-            raise KeyFormatError(f"has an RSA key under {_MIN_BITS} bits (RFC 7518 §3.3)")
-        self._key = key
-        jwk = RSAKey.import_key(key)
-        self.kid: str = jwk.thumbprint()
-        self._members = {"n": str(jwk["n"]), "e": str(jwk["e"])}
+    """A key and the one algorithm it is for (RFC 8725 §3.1).
+
+    `kid` is what signatures name it by: the thumbprint (RFC 7638) if its owner gave it no other.
+    """
+
+    def __init__(
+        self, key: RawPublicKey, algorithm: Algorithm | None = None, kid: str | None = None
+    ) -> None:
+        """Raises KeyFormatError."""
+        self.algorithm = algorithm or algorithms.natural(key)
+        self._key = algorithms.check(self.algorithm, key)
+        self._members = _members(self._key)
+        self.kid = kid or _thumbprint(self._members)
 
     @classmethod
-    def from_pem(cls, pem: bytes) -> PublicKey:
-        """Raises KeyFormatError."""
+    def from_pem(cls, pem: bytes, rsa: Algorithm = Algorithm.RS256) -> PublicKey:
+        """`rsa` is what an RSA key is for. Raises KeyFormatError."""
         try:
             key = serialization.load_pem_public_key(pem)
         except (ValueError, UnsupportedAlgorithm):
             raise KeyFormatError("is not a PEM public key") from None
-        if not isinstance(key, RSAPublicKey):
-            raise KeyFormatError("is not an RSA key")
-        return cls(key)
+        algorithm = algorithms.natural(key, rsa)
+        return cls(algorithms.check(algorithm, key), algorithm)
 
     def to_pem(self) -> bytes:
         return self._key.public_bytes(
@@ -51,34 +50,41 @@ class PublicKey:
 
     def to_jwk(self) -> dict[str, str]:
         """As in a JWK Set (RFC 7517 §4): members that are public, and no others."""
+        kty, *members = self._members.items()
         return {
-            "kty": "RSA", "kid": self.kid, "use": "sig", "alg": ALGORITHM, **self._members
+            **dict([kty]), "kid": self.kid, "use": "sig", "alg": self.algorithm.value,
+            **dict(members),
         }  # fmt: skip
+
+    def verifies(self, signature: bytes, signing_input: bytes) -> bool:
+        return algorithms.verifies(self.algorithm, self._key, signature, signing_input)
 
 
 class PrivateKey:
-    quick = False
-    """Whether a signature costs less than handing it to a thread does."""
+    """A key that signs. What it is made of shows up nowhere: no repr, no message, no state."""
 
-    def __init__(self, key: RSAPrivateKey) -> None:
+    def __init__(self, key: RawPrivateKey, algorithm: Algorithm | None = None) -> None:
+        """Raises KeyFormatError."""
         self._key = key
-        self.public = PublicKey(key.public_key())
+        self.public = PublicKey(key.public_key(), algorithm)
+        self.quick = not isinstance(key.public_key(), RSAPublicKey)
+        """Whether a signature costs less than handing it to a thread does."""
         self._headers: dict[str, bytes] = {}
 
     @classmethod
-    def generate(cls) -> PrivateKey:
-        return cls(generate_private_key(public_exponent=65537, key_size=_GENERATED_BITS))
+    def generate(cls, algorithm: Algorithm = Algorithm.RS256) -> PrivateKey:
+        return cls(algorithms.generate(algorithm), algorithm)
 
     @classmethod
-    def from_pem(cls, pem: bytes) -> PrivateKey:
-        """Raises KeyFormatError."""
+    def from_pem(cls, pem: bytes, rsa: Algorithm = Algorithm.RS256) -> PrivateKey:
+        """`rsa` is what an RSA key is for. Raises KeyFormatError."""
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise KeyFormatError("is not an unencrypted PEM private key") from None
-        if not isinstance(key, RSAPrivateKey):
-            raise KeyFormatError("is not an RSA key")
-        return cls(key)
+        if not isinstance(key, RawPrivateKey):
+            raise KeyFormatError("is not an RSA, P-256 or Ed25519 key")
+        return cls(key, algorithms.natural(key, rsa))
 
     def to_pem(self) -> bytes:
         return self._key.private_bytes(
@@ -96,13 +102,13 @@ class PrivateKey:
         """What a signature is made of (RFC 7515 §5.1). A `typ` is one of our own, never sent."""
         header = self._headers.get(typ)
         if header is None:
-            members = {"alg": ALGORITHM, "typ": typ, "kid": self.public.kid}
+            members = {"alg": self.public.algorithm.value, "typ": typ, "kid": self.public.kid}
             header = self._headers[typ] = _encode(msgspec.json.encode(members)) + b"."
         return header + _encode(msgspec.json.encode(claims))
 
     def signature(self, signing_input: bytes) -> bytes:
-        """Of RFC 7518 §3.3; other threads run meanwhile."""
-        return self._key.sign(signing_input, padding.PKCS1v15(), hashes.SHA256())
+        """Of RFC 7518 §3; other threads run meanwhile."""
+        return algorithms.sign(self.public.algorithm, self._key, signing_input)
 
 
 def compact(signing_input: bytes, signature: bytes) -> str:
@@ -111,5 +117,27 @@ def compact(signing_input: bytes, signature: bytes) -> str:
 
 
 def _encode(content: bytes) -> bytes:
-    """base64url without padding (RFC 7515 §2)."""
-    return base64.urlsafe_b64encode(content).rstrip(b"=")
+    return base64url.encode(content).encode("ascii")
+
+
+def _members(key: RawPublicKey) -> dict[str, str]:
+    """The members that make the key, `kty` first."""
+    if isinstance(key, RSAPublicKey):
+        numbers = key.public_numbers()
+        return {"kty": "RSA", "n": _number(numbers.n), "e": _number(numbers.e)}
+    if isinstance(key, EllipticCurvePublicKey):
+        point = key.public_numbers()
+        # RFC 7518 §6.2.1.2: always the length of the field.
+        return {"kty": "EC", "crv": "P-256", "x": _number(point.x, 32), "y": _number(point.y, 32)}
+    return {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(key.public_bytes_raw())}
+
+
+def _number(value: int, length: int | None = None) -> str:
+    """Base64urlUInt (RFC 7518 §2): big-endian, without leading zeros but those of a length."""
+    return base64url.encode(value.to_bytes(length or (value.bit_length() + 7) // 8, "big"))
+
+
+def _thumbprint(members: dict[str, str]) -> str:
+    """RFC 7638 §3: the required members in lexicographic order, without spaces."""
+    canonical = msgspec.json.encode(dict(sorted(members.items())))
+    return base64url.encode(hashlib.sha256(canonical).digest())

@@ -9,6 +9,7 @@ from pathlib import Path
 from oauth_server import files
 from oauth_server.errors import OperatorError
 from oauth_server.keys.jose import KeyFormatError, PrivateKey, PublicKey
+from oauth_server.models import Algorithm
 
 RING = "ring"
 ACTIVE = "active"
@@ -24,8 +25,12 @@ class KeyRing:
     published: Sequence[PublicKey]
 
 
-def load(directory: Path) -> KeyRing:
-    """The ring in a keys directory, each key checked. Raises OperatorError."""
+def load(directory: Path, algorithm: Algorithm = Algorithm.RS256) -> KeyRing:
+    """The ring in a keys directory, each key checked, and the active one for the algorithm.
+
+    Keys of other kinds may be published beside it, as after a change of the algorithm. Raises
+    OperatorError.
+    """
     ring = directory / RING
     try:
         found = entries(ring)
@@ -33,10 +38,15 @@ def load(directory: Path) -> KeyRing:
         raise OperatorError(
             f"{ring}: {error.strerror}; `oauth-server keys init` makes it"
         ) from None
-    return KeyRing(
-        active=load_private(ring / active_kid(ring)),
-        published=[load_public(entry) for entry in found],
-    )
+    # An RSA key could be for two algorithms, and has to be for one (RFC 8725 §3.1).
+    rsa = algorithm if algorithm is Algorithm.PS256 else Algorithm.RS256
+    active = load_private(ring / active_kid(ring), rsa)
+    if active.public.algorithm is not algorithm:
+        raise OperatorError(
+            f"{ring / ACTIVE}: the key is for {active.public.algorithm.value}, "
+            f"and signing.algorithm is {algorithm.value}"
+        )
+    return KeyRing(active=active, published=[load_public(entry, rsa) for entry in found])
 
 
 def entries(ring: Path) -> Sequence[Path]:
@@ -61,7 +71,7 @@ def active_kid(ring: Path) -> str:
     return kid
 
 
-def load_private(entry: Path) -> PrivateKey:
+def load_private(entry: Path, rsa: Algorithm = Algorithm.RS256) -> PrivateKey:
     """The private key of a ring entry, if it matches the public one. Raises OperatorError."""
     path = entry / PRIVATE
     pem, mode = files.read(path, through_link=False)
@@ -70,19 +80,19 @@ def load_private(entry: Path) -> PrivateKey:
             f"{path}: others than its owner can read or change it (mode {mode:04o}, must be 0600)"
         )
     try:
-        key = PrivateKey.from_pem(pem)
+        key = PrivateKey.from_pem(pem, rsa)
     except KeyFormatError as error:
         raise OperatorError(f"{path}: {error}") from None
-    if key.public.kid != load_public(entry).kid:
+    if key.public.kid != load_public(entry, rsa).kid:
         raise OperatorError(f"{path}: is not the private key of {entry / PUBLIC}")
     return key
 
 
-def load_public(entry: Path) -> PublicKey:
+def load_public(entry: Path, rsa: Algorithm = Algorithm.RS256) -> PublicKey:
     """The public key of a ring entry, if the entry is named after it. Raises OperatorError."""
     path = entry / PUBLIC
     try:
-        key = PublicKey.from_pem(files.read(path, through_link=False)[0])
+        key = PublicKey.from_pem(files.read(path, through_link=False)[0], rsa)
     except KeyFormatError as error:
         raise OperatorError(f"{path}: {error}") from None
     if key.kid != entry.name:  # RFC 7638: the kid is the key's thumbprint

@@ -27,7 +27,7 @@ from oauth_server.keys import creation
 from oauth_server.keys.jose import PrivateKey
 
 directory, moment, pem = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]).read_bytes()
-PrivateKey.generate = classmethod(lambda cls: cls.from_pem(pem))
+PrivateKey.generate = classmethod(lambda cls, _algorithm: cls.from_pem(pem))
 EVENTS = {"open", "os.mkdir", "os.rename", "os.symlink", "os.chmod", "os.remove"}
 seen = 0
 
@@ -46,7 +46,7 @@ creation.init(Path(directory))
 @pytest.fixture
 def generated(monkeypatch: pytest.MonkeyPatch, key: PrivateKey) -> None:
     """Not the dear one."""
-    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls: key))
+    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls, _algorithm: key))
 
 
 def modes(directory: Path) -> dict[str, str]:
@@ -91,7 +91,7 @@ def test_a_second_run_changes_nothing(
     keys = tmp_path / "keys"
     kid = creation.init(keys)
     before = {path: path.lstat() for path in keys.rglob("*") if not path.is_dir()}
-    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls: other_key))
+    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls, _algorithm: other_key))
     assert creation.init(keys) == kid
     assert {path: path.lstat() for path in before} == before
     assert_whole(keys, kid)
@@ -117,7 +117,7 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
     finished = {path.parent.resolve().name for path in keys.glob("ring/[!.]*/private.pem")}
 
-    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls: other_key))
+    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls, _algorithm: other_key))
     kid = creation.init(keys)
 
     assert_whole(keys, kid)
@@ -214,7 +214,7 @@ def test_a_mode_that_somebody_changed_is_put_back(
     keys = tmp_path / "keys"
     kid = creation.init(keys)
     private = (keys / "private_key.pem").read_bytes()
-    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls: other_key))
+    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls, _algorithm: other_key))
     (keys / name.format(kid=kid)).chmod(mode)
     assert creation.init(keys) == kid
     assert_whole(keys, kid)

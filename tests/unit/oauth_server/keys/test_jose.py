@@ -6,9 +6,12 @@ import json
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc.jwk import RSAKey
 
+from oauth_server.keys import jwk
 from oauth_server.keys.jose import KeyFormatError, PrivateKey, PublicKey
+from oauth_server.models import Algorithm
 from tests import vectors
 
 
@@ -67,9 +70,9 @@ def pem(
 
 
 def test_keys_of_another_kind_are_refused() -> None:
-    elliptic = ec.generate_private_key(ec.SECP256R1())
+    elliptic = ec.generate_private_key(ec.SECP384R1())
     short = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - to be refused
-    with pytest.raises(KeyFormatError, match="not an RSA key"):
+    with pytest.raises(KeyFormatError, match="not a P-256 key"):
         PrivateKey.from_pem(pem(elliptic))
     with pytest.raises(KeyFormatError, match="under 2048 bits"):
         PrivateKey.from_pem(pem(short))
@@ -83,3 +86,51 @@ def test_what_is_no_key_is_refused(content: bytes) -> None:
         PrivateKey.from_pem(content)
     with pytest.raises(KeyFormatError, match="not a PEM public key"):
         PublicKey.from_pem(content)
+
+
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_each_algorithm_signs_what_it_verifies_and_nothing_else(algorithm: Algorithm) -> None:
+    made = PrivateKey.generate(algorithm)
+    again = PrivateKey.from_pem(made.to_pem(), rsa=algorithm)
+    assert (again.public.kid, again.public.algorithm) == (made.public.kid, algorithm)
+    signature = again.signature(b"content")
+    assert made.public.verifies(signature, b"content")
+    assert not made.public.verifies(signature, b"another content")
+    assert not made.public.verifies(signature[:-1], b"content")
+    assert not made.public.verifies(b"", b"content")
+
+
+def test_a_signature_by_an_elliptic_curve_is_two_numbers_of_one_length() -> None:
+    """RFC 7518 §3.4: ASN.1 would be longer, and its length vary."""
+    made = PrivateKey.generate(Algorithm.ES256)
+    assert {len(made.signature(bytes([number]))) for number in range(50)} == {64}
+
+
+def test_a_private_key_shows_up_nowhere(key: PrivateKey) -> None:
+    private = rsa_numbers(key)
+    shown = repr(key) + str(key) + repr(key.__dict__)
+    assert str(private) not in shown
+    assert "PRIVATE" not in shown
+
+
+def rsa_numbers(key: PrivateKey) -> int:
+    raw = serialization.load_pem_private_key(key.to_pem(), password=None)
+    assert isinstance(raw, rsa.RSAPrivateKey)
+    return raw.private_numbers().d
+
+
+@pytest.mark.parametrize("name", ["rfc7515-a2", "rfc7515-a3", "rfc8037-a4"])
+def test_the_rfcs_own_signatures_are_accepted_and_changed_ones_are_not(name: str) -> None:
+    """RFC 7515 appendices A.2 and A.3, RFC 8037 appendix A.4."""
+    vector = vectors.load(name)
+    public = jwk.read({**vector["jwk"], "kid": "example"})
+    signing_input, _, encoded = vector["jws"].rpartition(".")
+    assert public.verifies(decoded(encoded), signing_input.encode())
+    assert not public.verifies(decoded(encoded), signing_input.encode() + b"x")
+
+
+def test_the_rfcs_thumbprint_of_an_octet_key_pair() -> None:
+    """RFC 8037 appendix A.3."""
+    vector = vectors.load("rfc8037-a4")
+    raw = Ed25519PublicKey.from_public_bytes(decoded(vector["jwk"]["x"]))
+    assert PublicKey(raw).kid == vector["thumbprint"]
