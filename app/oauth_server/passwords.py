@@ -58,7 +58,7 @@ def is_hash(text: str) -> bool:
 
 def make_hash(password: str) -> str:
     """With a salt of its own. The password must break no rule."""
-    from argon2 import low_level  # here and not above: 20 ms that only few commands need
+    from argon2 import low_level  # here and not above: few commands need it
 
     return low_level.hash_secret(
         normalised(password).encode(),
