@@ -27,7 +27,10 @@ GRANTS_LIVE = timedelta(days=366)
 """Longer than any refresh token can be."""
 
 Observer = Callable[[str, float, bool], None]
-"""Told of each step: its name, the seconds it took, and whether the store took it."""
+"""Told of each step: its name, the seconds it took, and whether the store took it.
+
+Of a step that its caller gave up it is told nothing.
+"""
 
 MISMATCHES = 5
 """So many wrong proofs void a code."""

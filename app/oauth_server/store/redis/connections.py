@@ -68,22 +68,22 @@ class Connections:
         await self._drop_idle()
 
     async def _timed(self, step: str, command: tuple[Argument, ...], text: str | None) -> Any:
-        started = time.monotonic()
-        answered = False
-        waiting = True
+        started, waiting = time.monotonic(), True
         try:
             async with bound(BOUND.total_seconds()), self._slots:
                 waiting = False
                 reply = await self._exchange(command, text)
-            answered = True
-            return reply
         except (RedisError, OSError, ValueError, asyncio.TimeoutError) as error:
             # ValueError and its like are for what calls itself Redis and isn't.
+            self._tell(step, started, False)
             reason = "store_busy" if waiting else reasons.of(error)
             raise UnavailableError("The store cannot do this now.", reason=reason) from error
-        finally:
-            if self._observer is not None:
-                self._observer(step, time.monotonic() - started, answered)
+        self._tell(step, started, True)
+        return reply
+
+    def _tell(self, step: str, started: float, taken: bool) -> None:
+        if self._observer is not None:
+            self._observer(step, time.monotonic() - started, taken)
 
     async def _exchange(self, command: tuple[Argument, ...], text: str | None) -> Any:
         connection = await self._take()
