@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
+import logging
 import signal
 import socket
 import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from starlette.types import ASGIApp
 
 from oauth_server import clients, files, log, systemd, users
+from oauth_server import settings as settings_file
 from oauth_server.clients import Clients
 from oauth_server.errors import OperatorError
 from oauth_server.grants.authentication import ClientAuthenticator
@@ -30,15 +36,19 @@ from oauth_server.http.authorize import AuthorizeEndpoint
 from oauth_server.http.boundary import Boundary
 from oauth_server.http.client_address import ClientAddress
 from oauth_server.http.documents import DocumentEndpoint
+from oauth_server.http.generations import Current, Generation
 from oauth_server.http.health import ReadyEndpoint
 from oauth_server.http.login import Login
 from oauth_server.http.logout import LogoutEndpoint
+from oauth_server.http.metrics import MetricsEndpoint
 from oauth_server.http.responses import ErrorResponses
+from oauth_server.http.serving import Certificate
 from oauth_server.http.sessions import Sessions
 from oauth_server.http.token import TokenEndpoint
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.ring import KeyRing
 from oauth_server.keys.signer import FileSigner, Signer
+from oauth_server.metrics import Metrics
 from oauth_server.models import GrantType
 from oauth_server.passwords import PasswordChecker
 from oauth_server.protocol import metadata
@@ -46,7 +56,11 @@ from oauth_server.settings import Settings, StoreSettings
 from oauth_server.store.interface import Store
 from oauth_server.store.memory import MemoryStore
 from oauth_server.store.redis import RedisStore
+from oauth_server.systemd import Passed
 from oauth_server.users import Users
+
+_journal = logging.getLogger("oauth_server")
+T = TypeVar("T")
 
 
 def application(
@@ -59,6 +73,7 @@ def application(
     sink: log.Sink,
     people: Users,
     checker: PasswordChecker,
+    metrics: Metrics,
 ) -> ASGIApp:
     """Everything that a reload replaces; what it is given lives on."""
     if people:
@@ -89,6 +104,7 @@ def application(
         ClientAddress(settings.trusted_networks),
         ErrorResponses(settings.issuer, settings.scope_error_status),
         sink,
+        metrics,
     )
 
 
@@ -106,85 +122,244 @@ def _grants(
     }
 
 
+METRICS_SOCKET = "metrics"
+"""FileDescriptorName= of the socket that serves what is for monitoring, and nothing else."""
+
+
 @dataclass(frozen=True)
-class Server:
-    """What runs: `reopen` is called when the log was moved away."""
+class Loaded:
+    """What a reload loads anew; everything in it was checked."""
 
     settings: Settings
     registered: Clients
     ring: KeyRing
-    store: Store
-    sink: log.Sink
-    sockets: Sequence[socket.socket]
     people: Users = field(default_factory=Users)
     tls: ssl.SSLContext | None = None
-    reopen: Callable[[], None] | None = None
+    key_made: float = field(default_factory=time.time)
+
+
+class Server:
+    """What runs. `load` gives what a reload takes over, `reopen` follows a log that was moved."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        store: Store,
+        sink: log.Sink,
+        sockets: Sequence[Passed],
+        metrics: Metrics | None = None,
+        load: Callable[[], Loaded] | None = None,
+        reopen: Callable[[], None] | None = None,
+    ) -> None:
+        self._loaded = loaded
+        self._store = store
+        self._sink = sink
+        self._sockets = sockets
+        self._load = load
+        self._reopen = reopen
+        self._metrics = metrics or Metrics()
+        self._checker: PasswordChecker
+        self._signer: FileSigner
+        self._current: Current
+        self._certificate = Certificate(loaded.tls) if loaded.tls else None
+        self._reloading: asyncio.Task[None] | None = None
+        self._again = False
 
     async def run(self) -> None:
         """Serve until a signal says stop."""
-        signer = FileSigner(self.ring.active)
-        checker = PasswordChecker()
+        self._checker = PasswordChecker()
+        self._signer = FileSigner(self._loaded.ring.active, observe=self._metrics.signature)
+        self._current = Current(Generation(self._application()))
+        self._describe()
+        on_signal = {}
+        if self._reopen is not None:
+            on_signal[signal.SIGUSR1] = self._reopen
+        if self._load is not None:
+            on_signal[signal.SIGHUP] = self._hang_up
         try:
             await serving.serve(
-                application(
-                    self.settings,
-                    self.registered,
-                    self.ring,
-                    store=self.store,
-                    signer=signer,
-                    sink=self.sink,
-                    people=self.people,
-                    checker=checker,
-                ),
-                self.sockets,
-                tls=self.tls,
-                on_signal={signal.SIGUSR1: self.reopen} if self.reopen else {},
+                [self._door(passed) for passed in self._sockets],
+                on_signal=on_signal,
                 on_ready=lambda: systemd.notify("READY=1"),
                 on_stop=lambda: systemd.notify("STOPPING=1"),
             )
         finally:
-            signer.close()
-            checker.close()
-            await self.store.close()
+            self._signer.close()
+            self._checker.close()
+            await self._store.close()
+
+    def _application(self) -> ASGIApp:
+        return application(
+            self._loaded.settings,
+            self._loaded.registered,
+            self._loaded.ring,
+            store=self._store,
+            signer=self._signer,
+            sink=self._sink,
+            people=self._loaded.people,
+            checker=self._checker,
+            metrics=self._metrics,
+        )
+
+    def _door(self, passed: Passed) -> serving.Door:
+        if passed.name == METRICS_SOCKET:
+            return serving.Door(passed.socket, self._monitoring())
+        if passed.socket.family == socket.AF_UNIX:
+            return serving.Door(passed.socket, self._current, gateway=True)
+        front = self._certificate.front if self._certificate else None
+        return serving.Door(passed.socket, self._current, tls=front)
+
+    def _monitoring(self) -> ASGIApp:
+        """Its own answers: a reload concerns nothing of it but who signs."""
+        return Boundary(
+            http_app.monitoring(
+                metrics=MetricsEndpoint(self._metrics),
+                ready=ReadyEndpoint(self._store, self),
+            ),
+            ClientAddress(()),
+            ErrorResponses(self._loaded.settings.issuer, 403),
+            self._sink,
+            self._metrics,
+        )
+
+    async def sign(self, typ: str, claims: dict[str, object]) -> str:
+        """With the key that is active now."""
+        return await self._signer.sign(typ, claims)
+
+    def _describe(self) -> None:
+        self._metrics.gauges = {
+            "sign_queue": (
+                "Signatures that are being made or waited for.",
+                lambda: self._signer.pending,
+            ),
+            "signing_key_age_seconds": (
+                "Since the active key was made.",
+                lambda: time.time() - self._loaded.key_made,
+            ),
+        }
+
+    def _hang_up(self) -> None:
+        """One reload after the other; of those asked for meanwhile the last one counts."""
+        if self._reloading is not None:
+            self._again = True
+            return
+        systemd.notify_reloading()
+        self._reloading = asyncio.get_running_loop().create_task(self._reload())
+
+    async def _reload(self) -> None:
+        assert self._load is not None  # noqa: S101 - else nobody would have called
+        try:
+            loaded = await asyncio.to_thread(self._load)
+            _check_the_same(self._loaded.settings, loaded.settings)
+        except OperatorError as error:
+            for problem in error.problems:
+                _journal.error("not reloaded, the old one stays: %s", problem)
+            self._metrics.reload(False)
+        except Exception:  # noqa: BLE001 - a reload that fails must not end the server
+            _journal.exception("not reloaded, the old one stays")
+            self._metrics.reload(False)
+        else:
+            self._take_over(loaded)
+            self._metrics.reload(True)
+        self._reloading = None
+        if self._again:
+            self._again = False
+            self._hang_up()
+        else:
+            systemd.notify("READY=1")
+
+    def _take_over(self, loaded: Loaded) -> None:
+        """From one request to the next: nothing here waits."""
+        old_kid, old_signer = self._loaded.ring.active.public.kid, self._signer
+        self._loaded = loaded
+        on_end: Callable[[], None] = lambda: None  # noqa: E731
+        if loaded.ring.active.public.kid != old_kid:
+            self._signer = FileSigner(loaded.ring.active, observe=self._metrics.signature)
+            on_end = old_signer.close
+        self._current.replace(Generation(self._application()), on_end)
+        if self._certificate is not None and loaded.tls is not None:
+            self._certificate.replace(loaded.tls)
 
 
-def activated(settings: Settings) -> Server:
+def activated(config: Path) -> Server:
     """A server on the sockets that systemd passes. Raises OperatorError."""
+    settings = settings_file.load(config)
     sockets = systemd.listening_sockets()
     if not sockets:
         raise OperatorError(
             "no sockets were passed: start it with oauth-server.socket, "
             "or try it with `oauth-server serve --dev`"
         )
+    _check_monitoring(sockets)
+    secure = any(
+        passed.socket.family != socket.AF_UNIX and passed.name != METRICS_SOCKET
+        for passed in sockets
+    )
     sink = log.LogFile(Path(settings.log_file))
-    registered = clients.load(Path(settings.clients_file))
-    people = users.load(Path(settings.users_file))
-    users.check_apart(Path(settings.users_file), people, registered)
+    metrics = Metrics()
+    metrics.lines_lost = lambda: sink.lost
     return Server(
-        settings=settings,
-        registered=registered,
-        people=people,
-        ring=key_ring.load(Path(settings.keys_directory)),
-        store=_store(settings.store),
+        _load(settings, secure=secure),
+        store=_store(settings.store, metrics),
         sink=sink,
         sockets=sockets,
-        tls=_tls_context(settings, sockets),
+        metrics=metrics,
+        load=lambda: _load(settings_file.load(config), secure=secure),
         reopen=sink.reopen,
     )
 
 
-def _store(settings: StoreSettings) -> Store:
+def _load(settings: Settings, *, secure: bool) -> Loaded:
+    """Everything that the settings name, all of it checked. Raises OperatorError."""
+    problems: list[str] = []
+
+    def attempt(load: Callable[[], T]) -> T | None:
+        try:
+            return load()
+        except OperatorError as error:
+            problems.extend(error.problems)
+            return None
+
+    keys = Path(settings.keys_directory)
+    registered = attempt(lambda: clients.load(Path(settings.clients_file)))
+    people = attempt(lambda: users.load(Path(settings.users_file)))
+    ring = attempt(lambda: key_ring.load(keys))
+    tls = attempt(lambda: _tls_context(settings)) if secure else None
+    if registered is not None and people is not None:
+        attempt(lambda: users.check_apart(Path(settings.users_file), people, registered))
+    if problems or registered is None or people is None or ring is None:
+        raise OperatorError(*problems)
+    made = (keys / key_ring.RING / ring.active.public.kid / key_ring.PRIVATE).stat().st_mtime
+    return Loaded(settings, registered, ring, people, tls, made)
+
+
+def _check_monitoring(sockets: Sequence[Passed]) -> None:
+    """Metrics are for this host alone. Raises OperatorError."""
+    for name, sock in sockets:
+        if name == METRICS_SOCKET and sock.family != socket.AF_UNIX:
+            address = sock.getsockname()[0]
+            if not ipaddress.ip_address(address).is_loopback:
+                raise OperatorError(f"the socket {METRICS_SOCKET!r}: {address} is not loopback")
+
+
+def _check_the_same(old: Settings, new: Settings) -> None:
+    """What a running server cannot change. Raises OperatorError."""
+    changed = [name for name in ("store", "log_file") if getattr(old, name) != getattr(new, name)]
+    if changed:
+        raise OperatorError(*(f"{name} has changed, which needs a restart" for name in changed))
+
+
+def _store(settings: StoreSettings, metrics: Metrics) -> Store:
     if settings.socket is None:
         return MemoryStore()
     password = None
     if settings.password_file is not None:
         password = files.read_text(Path(settings.password_file)).rstrip("\r\n")
-    return RedisStore(settings.socket, settings.username, password)
+    return RedisStore(settings.socket, settings.username, password, metrics.store_step)
 
 
-def _tls_context(settings: Settings, sockets: Sequence[socket.socket]) -> ssl.SSLContext | None:
-    if all(sock.family == socket.AF_UNIX for sock in sockets):
-        return None
+def _tls_context(settings: Settings) -> ssl.SSLContext:
     certificate, key = settings.certificate, settings.certificate_key
     for path in (certificate, key):
         files.read(Path(path))  # OpenSSL would wait at a FIFO

@@ -7,7 +7,7 @@ import socket
 from urllib.parse import urlencode
 
 from oauth_server import passwords
-from oauth_server.composition import Server
+from oauth_server.composition import Loaded, Server
 from oauth_server.errors import OperatorError
 from oauth_server.keys.jose import PrivateKey
 from oauth_server.keys.ring import KeyRing
@@ -18,6 +18,7 @@ from oauth_server.protocol import client_secret
 from oauth_server.protocol.metadata import AUTHORIZE_PATH, JWKS_PATH, METADATA_PATH, TOKEN_PATH
 from oauth_server.settings import Settings
 from oauth_server.store.memory import MemoryStore
+from oauth_server.systemd import Passed
 from oauth_server.users import User, Users
 
 _HOST = "127.0.0.1"
@@ -55,13 +56,15 @@ def server(port: int) -> Server:
     key = PrivateKey.generate()
     say(_welcome(issuer, secret, password))
     return Server(
-        settings=Settings(issuer=issuer),
-        registered={client.client_id: client, app.client_id: app},
-        people=Users([user]),
-        ring=KeyRing(active=key, published=[key.public]),
+        Loaded(
+            settings=Settings(issuer=issuer),
+            registered={client.client_id: client, app.client_id: app},
+            people=Users([user]),
+            ring=KeyRing(active=key, published=[key.public]),
+        ),
         store=MemoryStore(),
         sink=StandardError(),
-        sockets=[listening],
+        sockets=[Passed("dev", listening)],
     )
 
 

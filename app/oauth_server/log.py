@@ -62,6 +62,8 @@ class LogFile:
 
     def __init__(self, path: Path) -> None:
         """Raises OperatorError."""
+        self.lost = 0
+        """How many lines could not be written whole."""
         self._path = path
         self._torn = False
         self._failing = False
@@ -76,9 +78,11 @@ class LogFile:
         try:
             self._torn = os.write(self._descriptor, whole) < len(whole)
         except OSError as error:
+            self.lost += 1
             self._complain(error)
             return
         if self._torn:
+            self.lost += 1
             self._complain(None)
         else:
             self._failing = False

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Sequence
+from itertools import chain, repeat
+from typing import NamedTuple
 
 from oauth_server.errors import OperatorError
 
 _FIRST = 3
+_UNNAMED = "unknown"
 
 
-def listening_sockets() -> Sequence[socket.socket]:
+class Passed(NamedTuple):
+    """A listening socket and its FileDescriptorName=, the socket unit's own if it has none."""
+
+    name: str
+    socket: socket.socket
+
+
+def listening_sockets() -> Sequence[Passed]:
     """The sockets that were passed to this process, once; none if it was not activated.
 
     Raises OperatorError.
     """
     pid = os.environ.pop("LISTEN_PID", "")
     count = os.environ.pop("LISTEN_FDS", "")
-    os.environ.pop("LISTEN_FDNAMES", None)
+    names = os.environ.pop("LISTEN_FDNAMES", "")
     # Another pid: they were meant for a parent of this process.
     if pid != str(os.getpid()) or not count.isdecimal():
         return []
-    return [_adopt(descriptor) for descriptor in range(_FIRST, _FIRST + int(count))]
+    named = chain(names.split(":") if names else (), repeat(_UNNAMED))
+    descriptors = range(_FIRST, _FIRST + int(count))
+    return [
+        Passed(name, _adopt(descriptor))
+        for descriptor, name in zip(descriptors, named, strict=False)
+    ]
 
 
 def _adopt(descriptor: int) -> socket.socket:
@@ -53,3 +69,8 @@ def notify(state: str) -> None:
             channel.sendall(state.encode())
         except OSError:
             return  # nobody listens, and the server is none the worse for it
+
+
+def notify_reloading() -> None:
+    """Until the next READY=1. The time is for Type=notify-reload, which compares it."""
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")

@@ -54,6 +54,8 @@ class Server:
     tcp: tuple[str, int]
     unix: Path
     certificate: Path
+    metrics: tuple[str, int]
+    notified: socket.socket
 
     @property
     def log_file(self) -> Path:
@@ -80,6 +82,10 @@ class Server:
         transport = httpx.HTTPTransport(uds=str(self.unix))
         return httpx.Client(base_url="http://gateway", transport=transport, timeout=20)
 
+    def monitoring(self) -> httpx.Client:
+        """As Prometheus: plain HTTP on loopback."""
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.metrics[1]}", timeout=20)
+
     def connect(self) -> socket.socket:
         """A plain connection to send whatever to."""
         connection = socket.socket(socket.AF_UNIX)
@@ -103,27 +109,37 @@ def serving(directory: Path, site: Site, **settings: Any) -> Iterator[Server]:
         tempfile.TemporaryDirectory(prefix="oauth-server-") as short,
         socket.socket(socket.AF_INET) as tcp,
         socket.socket(socket.AF_UNIX) as unix,
+        socket.socket(socket.AF_INET) as metrics,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified,
     ):
         tcp.bind(("127.0.0.1", 0))
+        metrics.bind(("127.0.0.1", 0))
         unix.bind(f"{short}/http.sock")
-        for listening in (tcp, unix):
+        for listening in (tcp, unix, metrics):
             listening.listen(100)
         notified.bind(f"{short}/notify.sock")
         notified.settimeout(20)
         with (directory / "journal").open("wb") as journal:
             process = subprocess.Popen(
                 activated(
-                    [tcp, unix], "serve", "--config", str(configure(directory, site, **settings))
+                    [tcp, unix, metrics],
+                    "serve",
+                    "--config",
+                    str(configure(directory, site, **settings)),
                 ),
-                pass_fds=[tcp.fileno(), unix.fileno()],
-                env={**ENVIRONMENT, "NOTIFY_SOCKET": f"{short}/notify.sock"},
+                pass_fds=[tcp.fileno(), unix.fileno(), metrics.fileno()],
+                env={
+                    **ENVIRONMENT,
+                    "NOTIFY_SOCKET": f"{short}/notify.sock",
+                    "LISTEN_FDNAMES": f"{'oauth-server.socket:' * 2}metrics",
+                },
                 stdout=journal,
                 stderr=journal,
             )
         server = Server(
-            process, directory, tcp.getsockname(), Path(short) / "http.sock", site.certificate
-        )
+            process, directory, tcp.getsockname(), Path(short) / "http.sock", site.certificate,
+            metrics.getsockname(), notified,
+        )  # fmt: skip
         try:
             assert notified.recv(100) == b"READY=1", server.journal
             yield server

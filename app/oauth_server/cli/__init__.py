@@ -36,8 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    # A rotated log that is announced while we start must not kill us; the loop hears of it later.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    # A rotated log or a reload that is announced while we start must not kill us; the loop hears of
+    # it later.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGHUP})
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     # Here and not above: the other commands do without the web framework, and start faster.
     from oauth_server import composition, dev
@@ -47,7 +48,7 @@ def _serve(options: argparse.Namespace) -> int:
     elif options.port is not None:
         raise OperatorError("--port goes with --dev: systemd holds the server's sockets otherwise")
     else:
-        server = composition.activated(settings.load(options.config))
+        server = composition.activated(options.config)
     asyncio.run(server.run())
     return 0
 

@@ -15,6 +15,7 @@ from oauth_server.http.account import PATH as ACCOUNT_PATH
 from oauth_server.http.documents import DocumentEndpoint
 from oauth_server.http.health import ReadyEndpoint
 from oauth_server.http.logout import PATH as LOGOUT_PATH
+from oauth_server.http.metrics import MetricsEndpoint
 from oauth_server.http.token import TokenEndpoint
 from oauth_server.protocol.metadata import AUTHORIZE_PATH, JWKS_PATH, METADATA_PATH, TOKEN_PATH
 
@@ -67,6 +68,17 @@ def routes(
             TOKEN_PATH: Route(token, methods=("POST",)),
             METADATA_PATH: Route(metadata),
             JWKS_PATH: Route(jwks),
+            "/health/live": Route(health.live),
+            "/health/ready": Route(ready),
+        }
+    )
+
+
+def monitoring(*, metrics: MetricsEndpoint, ready: ReadyEndpoint) -> ASGIApp:
+    """What the socket for monitoring serves, and nothing else."""
+    return Routes(
+        {
+            "/metrics": Route(metrics),
             "/health/live": Route(health.live),
             "/health/ready": Route(ready),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime, timezone
 
 from starlette.exceptions import HTTPException
@@ -16,6 +17,7 @@ from oauth_server.http import exchange as exchanges
 from oauth_server.http.client_address import ClientAddress
 from oauth_server.http.exchange import Exchange
 from oauth_server.http.responses import ErrorResponses
+from oauth_server.metrics import Metrics
 
 _journal = logging.getLogger("oauth_server")
 # No response was sent: nginx's status for a client that went away.
@@ -24,32 +26,36 @@ _CLIENT_CLOSED_REQUEST = 499
 
 class Boundary:
     def __init__(
-        self, app: ASGIApp, addresses: ClientAddress, errors: ErrorResponses, sink: log.Sink
+        self,
+        app: ASGIApp,
+        addresses: ClientAddress,
+        errors: ErrorResponses,
+        sink: log.Sink,
+        metrics: Metrics | None = None,
     ) -> None:
         self._app = app
         self._addresses = addresses
         self._errors = errors
         self._sink = sink
+        self._metrics = metrics or Metrics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(self._addresses.of(scope))
         exchanges.attach(scope, exchange)
-        # With an app in the scope the router raises for 404 and 405 instead of answering itself.
-        scope["app"] = self
+        began = time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 # First the line, then the answer: no token leaves without a trace.
-                self._log(exchange, message["status"])
-                request_id = (b"x-request-id", exchange.request_id.encode())
-                message = {**message, "headers": [*message["headers"], request_id]}
+                self._record(exchange, message["status"], began)
+                message["headers"].append((b"x-request-id", exchange.request_id.encode()))
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             exchange.error = "client_closed_request"
-            self._log(exchange, _CLIENT_CLOSED_REQUEST)
+            self._record(exchange, _CLIENT_CLOSED_REQUEST, began)
         except Exception as error:  # noqa: BLE001 - nothing of it may reach the client
             await self._response(error, exchange)(scope, receive, send_with_id)
 
@@ -61,7 +67,10 @@ class Boundary:
         _journal.error("request_id=%s", exchange.request_id, exc_info=error)
         return self._errors.internal_error(exchange)
 
-    def _log(self, exchange: Exchange, status: int) -> None:
+    def _record(self, exchange: Exchange, status: int, began: float) -> None:
+        self._metrics.request(exchange.event, status, exchange.error, time.perf_counter() - began)
+        if exchange.revoked:
+            self._metrics.revocation(exchange.revoked)
         if status < 400 and not exchange.always:
             return
         fields = {**exchange.fields, "request_id": exchange.request_id}

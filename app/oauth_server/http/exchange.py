@@ -16,12 +16,16 @@ _KEY = "oauth_server.exchange"
 
 @dataclass(slots=True)
 class Exchange:
-    """`always` logs successes, too; of others only failures are worth a line."""
+    """`always` logs successes, too; of others only failures are worth a line.
+
+    `revoked` is the kind of what was revoked, if anything was.
+    """
 
     address: str
     event: str = "request"
     always: bool = False
     error: str = ""
+    revoked: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     request_id: str = field(default_factory=lambda: f"{next(_numbers):016x}")
 

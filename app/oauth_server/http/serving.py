@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -67,20 +69,41 @@ class Listener(uvicorn.Server):
             server.close()
 
 
+class Certificate:
+    """What TLS shows to who connects; those who are connected keep what they saw."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.front = context
+        self._current = context
+        # Asked at every handshake, whether the client names a server or not.
+        self.front.sni_callback = self._choose
+
+    def replace(self, context: ssl.SSLContext) -> None:
+        self._current = context
+
+    def _choose(self, connection: ssl.SSLObject, _name: str, _front: ssl.SSLContext) -> None:
+        connection.context = self._current
+
+
+@dataclass(frozen=True)
+class Door:
+    """An application on a socket. A unix socket is the gateway's unless it is for monitoring."""
+
+    socket: socket.socket
+    app: ASGIApp
+    tls: ssl.SSLContext | None = None
+    gateway: bool = False
+
+
 async def serve(
-    app: ASGIApp,
-    sockets: Sequence[socket.socket],
+    doors: Sequence[Door],
     *,
-    tls: ssl.SSLContext | None,
     on_signal: Mapping[signal.Signals, Callable[[], None]],
     on_ready: Callable[[], None],
     on_stop: Callable[[], None],
 ) -> None:
-    """TCP speaks TLS if there is a context; a unix socket is the gateway's and never does.
-
-    SIGTERM and SIGINT finish the requests in flight, within a bounded time.
-    """
-    listeners = {sock: _listener(app, sock, tls) for sock in sockets}
+    """SIGTERM and SIGINT finish the requests in flight, within a bounded time."""
+    listeners = {door.socket: _listener(door) for door in doors}
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -96,7 +119,9 @@ async def serve(
     loop.set_exception_handler(_BriefAboutAccept())
     for number, handler in {signal.SIGTERM: stop, signal.SIGINT: stop, **on_signal}.items():
         loop.add_signal_handler(number, handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, on_signal)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP, *on_signal})
+    # What is there now stays: the collector need not look at it again.
+    gc.freeze()
     running = [
         asyncio.create_task(listener.serve(sockets=[sock])) for sock, listener in listeners.items()
     ]
@@ -133,12 +158,11 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def _listener(app: ASGIApp, sock: socket.socket, tls: ssl.SSLContext | None) -> Listener:
-    gateway = sock.family == socket.AF_UNIX
-    secure = None if gateway else tls
+def _listener(door: Door) -> Listener:
+    secure = door.tls
     return Listener(
         uvicorn.Config(
-            FromGateway(app) if gateway else app,
+            FromGateway(door.app) if door.gateway else door.app,
             http=Connection,
             ws="none",
             loop="asyncio",

@@ -1,0 +1,248 @@
+"""SIGHUP: what is new counts from the next request on, and nobody notices anything else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from oauth_server.keys import creation
+from tests.server.conftest import _certificate
+from tests.server.process import Server, Site, configure, serving, wait_for
+from tests.server.test_metrics import samples, value
+from tests.server.test_token import GRANT, basic, claims_of
+
+
+@pytest.fixture
+def own_site(tmp_path: Path, site: Site) -> Site:
+    """Files that a test may change."""
+    directory = tmp_path / "site"
+    directory.mkdir()
+    shutil.copytree(site.keys, directory / "keys", symlinks=True)
+    own = {"keys": directory / "keys"}
+    for name in ("certificate", "certificate_key", "clients", "users"):
+        own[name] = Path(shutil.copy(getattr(site, name), directory))
+    return replace(site, **own)
+
+
+@pytest.fixture
+def reloadable(tmp_path: Path, own_site: Site) -> Iterator[Server]:
+    with serving(tmp_path, own_site) as running:
+        yield running
+
+
+def hang_up(server: Server) -> None:
+    """Until systemd would know that it is over."""
+    server.send(signal.SIGHUP)
+    states: list[str] = []
+    while not states or states[-1] != "READY=1":
+        states.append(server.notified.recv(100).decode())
+    assert states[0].startswith("RELOADING=1\nMONOTONIC_USEC=")
+
+
+def change_clients(site: Site, change: Any) -> None:
+    document = json.loads(site.clients.read_text())
+    change(document["clients"])
+    site.clients.write_text(json.dumps(document))
+
+
+def token(http: httpx.Client, client_id: str = "gateway_01") -> httpx.Response:
+    return http.post("/token", data=GRANT, headers=basic(client_id))
+
+
+def test_clients_come_and_go(reloadable: Server, own_site: Site) -> None:
+    def swap(entries: list[dict[str, object]]) -> None:
+        entries.append({**entries[0], "client_id": "newcomer"})
+        del entries[0]
+
+    with reloadable.client() as http:
+        assert token(http, "newcomer").status_code == 401
+        change_clients(own_site, swap)
+        assert token(http, "newcomer").status_code == 401
+        hang_up(reloadable)
+        assert token(http, "newcomer").status_code == 200
+        assert token(http).status_code == 401
+    assert value(samples(reloadable), "reloads_total", result="success") == 1
+
+
+def test_settings_are_taken_over(tmp_path: Path, reloadable: Server, own_site: Site) -> None:
+    with reloadable.client() as http:
+        assert token(http).json()["expires_in"] == 600
+        configure(tmp_path, own_site, access_token_lifetime=60)
+        hang_up(reloadable)
+        assert token(http).json()["expires_in"] == 60
+
+
+def test_what_is_invalid_is_refused_as_a_whole(
+    tmp_path: Path, reloadable: Server, own_site: Site
+) -> None:
+    configure(tmp_path, own_site, access_token_lifetime=60)
+    change_clients(own_site, lambda entries: entries[0].update(scope="a  b"))
+    own_site.certificate_key.write_text("nonsense")
+    with reloadable.client() as http:
+        hang_up(reloadable)
+        assert token(http).json()["expires_in"] == 600
+    lines = reloadable.journal.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("ERROR oauth_server: not reloaded, the old one") for line in lines)
+    assert f"{own_site.clients}: clients[0].scope: must be scopes" in lines[0]
+    assert f"{own_site.certificate} with {own_site.certificate_key}: " in lines[1]
+    assert value(samples(reloadable), "reloads_total", result="failure") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [({"log_file": "/dev/null"}, "log_file"), ({"store": {"url": "unix:///x"}}, "store")],
+    ids=["log-file", "store"],
+)
+def test_what_needs_a_restart_is_refused(
+    tmp_path: Path, reloadable: Server, own_site: Site, changes: dict[str, Any], name: str
+) -> None:
+    configure(tmp_path, own_site, access_token_lifetime=60, **changes)
+    hang_up(reloadable)
+    with reloadable.client() as http:
+        assert token(http).json()["expires_in"] == 600
+    assert reloadable.journal == (
+        "ERROR oauth_server: not reloaded, the old one stays: "
+        f"{name} has changed, which needs a restart\n"
+    )
+
+
+def test_another_key_signs(reloadable: Server, own_site: Site) -> None:
+    with reloadable.client() as http:
+        old = http.get("/.well-known/jwks.json").json()
+        shutil.rmtree(own_site.keys)
+        kid = creation.init(own_site.keys)
+        hang_up(reloadable)
+        new = http.get("/.well-known/jwks.json").json()
+        assert [key["kid"] for key in new["keys"]] == [kid]
+        assert new != old
+        assert claims_of(token(http).json()["access_token"], http)["client_id"] == "gateway_01"
+        assert http.get("/health/ready").status_code == 200
+    signing = [path for path in threads(reloadable) if path.name != str(reloadable.process.pid)]
+    # The old one's threads are gone; one that loads has been added.
+    assert len(signing) == len(os.sched_getaffinity(0)) + 1
+
+
+def threads(server: Server) -> list[Path]:
+    return list(Path(f"/proc/{server.process.pid}/task").iterdir())
+
+
+def peer_certificate(server: Server, trust: ssl.SSLContext) -> bytes | None:
+    with (
+        socket.create_connection(server.tcp, timeout=10) as connection,
+        trust.wrap_socket(connection, server_hostname="127.0.0.1") as secure,
+    ):
+        return secure.getpeercert(binary_form=True)
+
+
+def test_another_certificate_is_shown_to_who_connects_anew(
+    tmp_path: Path, reloadable: Server, own_site: Site
+) -> None:
+    before = peer_certificate(reloadable, reloadable.tls())
+    (tmp_path / "new").mkdir()
+    with reloadable.client() as connected:
+        assert token(connected).status_code == 200
+        for new, old in zip(
+            _certificate(tmp_path / "new"),
+            (own_site.certificate, own_site.certificate_key),
+            strict=True,
+        ):
+            shutil.copy(new, old)
+        hang_up(reloadable)
+        assert token(connected).status_code == 200
+    after = peer_certificate(reloadable, reloadable.tls())
+    assert before != after
+
+
+def test_a_request_that_had_begun_ends_with_what_it_began_with(
+    tmp_path: Path, reloadable: Server, own_site: Site
+) -> None:
+    body = b"grant_type=client_credentials"
+    head = (
+        f"POST /token HTTP/1.1\r\nHost: x\r\nAuthorization: {basic()['Authorization']}\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with reloadable.connect() as connection:
+        connection.sendall(head.encode() + body[:5])
+        time.sleep(0.3)
+        configure(tmp_path, own_site, access_token_lifetime=60)
+        shutil.rmtree(own_site.keys)
+        creation.init(own_site.keys)
+        hang_up(reloadable)
+        connection.sendall(body[5:])
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b'"expires_in":600' in received
+
+
+def test_50_reloads_under_load_fail_no_request_and_leave_nothing_behind(
+    tmp_path: Path, reloadable: Server, own_site: Site
+) -> None:
+    statuses: list[int] = []
+    broken: list[Exception] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        with reloadable.client() as http:
+            while not over.is_set():
+                try:
+                    statuses.append(token(http).status_code)
+                except httpx.HTTPError as error:
+                    broken.append(error)
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    wait_for(lambda: len(statuses) > 40)  # everybody has connected
+    for _ in range(5):
+        hang_up(reloadable)
+    before = footprint(reloadable)
+    for number in range(50):
+        configure(tmp_path, own_site, access_token_lifetime=60 + number)
+        hang_up(reloadable)
+    after = footprint(reloadable)
+    over.set()
+    for thread in asking:
+        thread.join()
+    assert set(statuses) == {200}
+    assert broken == []
+    assert len(statuses) > 100
+    assert after[:2] == before[:2]
+    assert after[2] - before[2] < 6_000_000
+    assert reloadable.journal == ""
+
+
+def footprint(server: Server) -> tuple[int, int, int]:
+    """Threads, descriptors, bytes."""
+    process = Path(f"/proc/{server.process.pid}")
+    pages = int((process / "statm").read_text().split()[1])
+    return (
+        len(list((process / "task").iterdir())),
+        len(list((process / "fd").iterdir())),
+        pages * 4096,
+    )
+
+
+def test_many_hang_ups_at_once_are_one_or_two_reloads(reloadable: Server) -> None:
+    for _ in range(20):
+        reloadable.send(signal.SIGHUP)
+    wait_for(lambda: value(samples(reloadable), "reloads_total", result="success") >= 1)
+    with reloadable.client() as http:
+        assert token(http).status_code == 200
+    assert reloadable.process.poll() is None
