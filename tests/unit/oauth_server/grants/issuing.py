@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from oauth_server.errors import UnavailableError
 from oauth_server.grants.authorization_code import AuthorizationCode
+from oauth_server.grants.client_credentials import ClientCredentials
 from oauth_server.grants.delegation import DelegatedTokens
 from oauth_server.grants.interface import Issued
+from oauth_server.grants.introspection import Introspection
 from oauth_server.grants.refresh_token import RefreshTokenGrant
+from oauth_server.grants.revocation import Revocation
 from oauth_server.grants.tokens import AccessTokens
-from oauth_server.models import AuthMethod, Authorization, Client, GrantType
-from oauth_server.protocol import opaque, pkce
+from oauth_server.models import Algorithm, AuthMethod, Authorization, Client, GrantType
+from oauth_server.protocol import access_token, opaque, pkce
+from oauth_server.protocol.access_token import AccessToken
+from oauth_server.protocol.claims import ClaimsError
+from oauth_server.protocol.jws import Jws
 from oauth_server.store.interface import Digest, Proof
 from oauth_server.store.memory import MemoryStore
 
@@ -47,6 +53,22 @@ class Signer:
         return f"{typ}-{len(self.claims)}"
 
 
+class Reader:
+    """Reads what the signer above made, with everything but a signature."""
+
+    def __init__(self, signer: Signer, clock: Callable[[], float]) -> None:
+        self._signer = signer
+        self._clock = clock
+
+    def verify(self, token: str) -> AccessToken:
+        typ, _, number = token.rpartition("-")
+        if not number.isdecimal():
+            raise ClaimsError("token_malformed")
+        claims = self._signer.claims[int(number) - 1]
+        jws = Jws(Algorithm.RS256, "kid", typ, claims, b"", b"")
+        return access_token.read(jws, issuer=ISSUER, now=self._clock(), leeway=timedelta(0))
+
+
 class Site:
     """What the grants stand on; `active` are the users."""
 
@@ -59,6 +81,19 @@ class Site:
         delegated = DelegatedTokens(tokens, lambda subject: subject in self.active)
         self.codes = AuthorizationCode(self.store, delegated, WEEK)
         self.refreshes = RefreshTokenGrant(self.store, delegated, grace)
+        self.machines = ClientCredentials(tokens, ISSUER)
+        self._reader = Reader(self.signer, lambda: self.now)
+        self.break_store(self.store)
+
+    def break_store(self, instead: Any) -> None:
+        """From now on who asks or revokes meets another store."""
+        self.introspection = Introspection(
+            ISSUER, self._reader, instead, lambda subject: subject in self.active
+        )
+        self.revocation = Revocation(self._reader, instead, timedelta(0))
+
+    def machine_token(self, client: Client) -> Issued:
+        return run(self.machines.exchange(client, {}))
 
     def code(self, redirect_uri: str = CALLBACK) -> str:
         """A code that ada gave the client `web`."""
@@ -87,6 +122,16 @@ class Site:
     def refresh(self, issued: Issued, client: Client | None = None, **parameters: str) -> Issued:
         token = str(issued.response.refresh_token)
         return run(self.refreshes.exchange(client or web(), {"refresh_token": token, **parameters}))
+
+
+class Down:
+    """A store that does not answer."""
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, object]]:
+        async def step(*_: object, **__: object) -> object:
+            raise UnavailableError("The store does not answer.", reason="store_down")
+
+        return step
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
