@@ -9,9 +9,16 @@ import httpx
 import pytest
 
 from tests.server.person import CHALLENGE, WEB, Person, answer, request
-from tests.server.process import Server
+from tests.server.process import Server, Site, serving
 
 ISSUER = "https://127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Server]:
+    """Its own: what somebody allowed elsewhere is not asked here."""
+    with serving(tmp_path_factory.mktemp("server"), site) as running:
+        yield running
 
 
 @pytest.fixture

@@ -12,7 +12,14 @@ import pytest
 from oauth_server import clients
 from oauth_server.errors import OperatorError
 from tests.server.person import WEB, Person, answer, request
-from tests.server.process import Server
+from tests.server.process import Server, Site, serving
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Server]:
+    """Its own: what somebody allowed elsewhere is not asked here."""
+    with serving(tmp_path_factory.mktemp("server"), site) as running:
+        yield running
 
 
 @pytest.fixture
