@@ -93,11 +93,12 @@ def test_the_acl_knows_one_user(answers: dict[str, Answer]) -> None:
         seen=sorted(users),
         expected=["default", "oauth_server"],
     )
+    default = users["default"]
     must_hold(
-        "the default user must be off",
-        "on" not in users["default"],
-        expected="no `on`",
-        seen=" ".join(users["default"]),
+        "the default user must be off and have no password",
+        not {"on", "nopass"} & set(default) and not any(rule[0] in "#>" for rule in default),
+        expected="neither `on` nor `nopass` nor a password",
+        seen=" ".join(default),
     )
     rules = users["oauth_server"]
     too_much = {"nopass", "allkeys", "~*", "+@all", "allcommands", "+@admin", "+@dangerous"}
