@@ -37,7 +37,8 @@ oauth_server(
     target=target,
     gateway_user=GATEWAY[system].user,
     redis_unit=REDIS[system].service,
-    after=(certificate, password),
+    certificate=(certificate,),
+    password=(password,),
 )
 gateway(issuer=data.oauth_server.issuer, platform=system, after=(certificate,))
 # After the server, whose log it rotates.

@@ -179,6 +179,8 @@ class OAuthServerData(_Data):
     code_timeout: Annotated[int, Field(ge=1, le=600)] = 60
     refresh_reuse_grace: Annotated[int, Field(ge=0, le=60)] = 0
     session_lifetime: Annotated[int, Field(ge=60, le=604_800)] = 28_800
+    clock_leeway: Annotated[int, Field(ge=0, le=300)] = 30
+    signing_algorithm: Literal["RS256", "PS256", "ES256", "EdDSA"] = "RS256"
     scope_error_status: Literal[403, 400] = 403
     trusted_proxies: Annotated[tuple[Network, ...], Field(strict=False)] = ()
     releases_kept: Annotated[int, Field(ge=1, le=50)] = 3

@@ -7,6 +7,7 @@ from pyinfra.api import deploy
 from pyinfra.api.operation import OperationMeta
 
 from roles.files import managed_file, render
+from roles.gateway import page
 from roles.gateway.facts import HasIpv6
 from roles.gateway.layout import LAYOUTS
 from roles.platform import Platform
@@ -16,16 +17,24 @@ _CONFIG = "/etc/nginx/nginx.conf"
 _CERTIFICATE = "/etc/oauth2/certs/server.pem"
 _KEY = "/etc/oauth2/certs/server.key"
 
+PAGES = ("/authorize", "/account", "/logout")
+"""What people visit; all else is for programs."""
+
 
 @deploy("gateway")
 def gateway(issuer: str, platform: Platform, after: tuple[OperationMeta, ...] = ()) -> None:
     """`after` are other roles' operations that make what nginx reads."""
+    layout = LAYOUTS[platform]
     config = managed_file(
         name="Write nginx.conf [GW-01]",
         path=_CONFIG,
         content=render(
             "gateway/nginx.conf.j2",
-            user=LAYOUTS[platform].user,
+            user=layout.user,
+            http2_field_size=layout.http2_field_size,
+            pages=PAGES,
+            page=page.PAGE,
+            style_hash=page.STYLE_HASH,
             name=issuer.removeprefix("https://"),
             ipv6=host.get_fact(HasIpv6),
             certificate=_CERTIFICATE,

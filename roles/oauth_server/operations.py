@@ -10,7 +10,6 @@ from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
 
 from roles.oauth_server.facts import (
     CURRENT,
-    KEYS,
     RELEASES,
     ActiveKeyPair,
     InstalledReleases,
@@ -101,7 +100,7 @@ def old_releases_pruned(release: Release, kept: int) -> Generator[StringCommand,
 
 @operation()
 def key_ring() -> Generator[StringCommand, None, None]:
-    """Have a signing key, made on the host; one that is there is never replaced.
+    """Have a key for server.yaml's algorithm, made on the host; one that is there stays for ever.
 
     Modes that were changed by hand are put back. The program's own lock decides between two runs
     at once, not the fact.
@@ -109,9 +108,7 @@ def key_ring() -> Generator[StringCommand, None, None]:
     if host.get_fact(ActiveKeyPair):
         host.noop("there is a signing key")
         return
-    yield StringCommand(
-        "runuser -u oauth_user -- /usr/local/bin/oauth-server keys init --dir", KEYS
-    )
+    yield StringCommand("runuser -u oauth_user -- /usr/local/bin/oauth-server keys init")
 
 
 def _shell(template: str, **variables: str) -> StringCommand:

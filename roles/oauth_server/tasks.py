@@ -48,13 +48,14 @@ def oauth_server(
     target: Target,
     gateway_user: str,
     redis_unit: str,
-    after: tuple[OperationMeta, ...] = (),
+    certificate: tuple[OperationMeta, ...] = (),
+    password: tuple[OperationMeta, ...] = (),
 ) -> None:
     """Only `gateway_user` may connect to the unix socket; `redis_unit` starts before the server.
 
     `users` are None where the command line on the host keeps them.
 
-    `after` are other roles' operations that make what the server reads.
+    `certificate` and `password` are other roles' operations that make what the server reads.
     """
     settings_text = render("oauth_server/server.yaml.j2", data=data)
     clients_text = render("oauth_server/clients.json.j2", clients=_entries(clients))
@@ -80,9 +81,9 @@ def oauth_server(
         + (f" --users {_USERS}" if users_text is None else ""),
         mask="sha256:[0-9a-f]{64}",
     )
-    live = [registered]
+    known = []
     if users_text is not None:
-        known = managed_file(
+        written = managed_file(
             name="Write users.json [SRV-07]",
             path=_USERS,
             content=users_text,
@@ -91,14 +92,16 @@ def oauth_server(
             check=f'{new_release} check --users "$candidate" --clients {_CLIENTS}',
             mask=r'\$argon2id\$[^"]+',
         )
-        live.append(known)
+        known.append(written)
     settings = managed_file(
         name="Write server.yaml [SRV-02]",
         path=_SETTINGS,
         content=settings_text,
         group="oauth_group",
         mode="0640",
-        check=f'{new_release} check --config "$candidate"',
+        # Beside the key that is there: a server without one for its algorithm does not start.
+        check=f"keys=; test ! -e {KEYS}/ring/active || keys='--keys {KEYS}'; "
+        f'{new_release} check --config "$candidate" $keys',
     )
     switched = release_current(name="Switch to the release [SRV-01]", release=release)
     managed_file(
@@ -129,6 +132,12 @@ def oauth_server(
         content=render("oauth_server/oauth-server.socket.j2", gateway_user=gateway_user),
         check=_VERIFY_SOCKET,
     )
+    metrics = managed_file(
+        name="Write oauth-server-metrics.socket [SRV-08]",
+        path=f"{_UNITS}/oauth-server-metrics.socket",
+        content=render("oauth_server/oauth-server-metrics.socket.j2"),
+        check=_VERIFY_SOCKET,
+    )
     unit = managed_file(
         name="Write oauth-server.service [SRV-03]",
         path=f"{_UNITS}/oauth-server.service",
@@ -147,19 +156,24 @@ def oauth_server(
         after=(socket,),
     )
     running(
+        name="Listen for who collects metrics [SRV-08]",
+        service="oauth-server-metrics.socket",
+        feeds=[f"{_UNITS}/oauth-server-metrics.socket"],
+        after=(metrics,),
+    )
+    running(
         name="Run the server [SRV-03]",
         service="oauth-server.service",
         feeds=[
             f"{_UNITS}/oauth-server.service",
             f"{_UNITS}/oauth-server.socket",
+            f"{_UNITS}/oauth-server-metrics.socket",
             f"{CURRENT}/SHA256SUMS",
-            "/etc/oauth2/certs/server.pem",
             "/etc/oauth2/redis.password",
-            _SETTINGS,
-            _CLIENTS,
-            _USERS,
         ],
-        after=(*after, unpacked, *live, settings, switched, unit),
+        after=(*password, unpacked, switched, socket, metrics, unit),
+        reloaded=[_SETTINGS, _CLIENTS, _USERS, "/etc/oauth2/certs/server.pem"],
+        reload_after=(*certificate, registered, *known, settings),
     )
     # After the server runs: until then the release before this one is the way back.
     old_releases_pruned(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 
 import pytest
@@ -11,8 +13,12 @@ from roles.platform import Platform
 from tests.unit.roles.fakehost import FakeHost
 
 IPV6 = {"/proc/net/if_inet6": "yes"}
+PAGES = {"/authorize", "/account", "/logout"}
 ENDPOINTS = {
+    *PAGES,
     "/token",
+    "/revoke",
+    "/introspect",
     "/.well-known/oauth-authorization-server",
     "/.well-known/jwks.json",
     "/health/live",
@@ -94,7 +100,48 @@ def test_a_client_can_send_no_identity_header() -> None:
         "Authorization": "$http_authorization",
         "Content-Type": "$content_type",
         "Accept": "$http_accept",
+        "Cookie": "$cookie_of_a_page",
+        "Origin": "$http_origin",
+        "Sec-Fetch-Site": "$http_sec_fetch_site",
     }
+
+
+def test_cookies_reach_the_pages_alone() -> None:
+    table = config().split("map $uri $cookie_of_a_page {")[1].split("}")[0]
+    rows = dict(line.strip().rstrip(";").split() for line in table.strip().splitlines())
+    assert rows == {"default": '""', **dict.fromkeys(PAGES, "$http_cookie")}
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_an_authorization_request_of_8_kb_fits(platform: Platform) -> None:
+    """Ubuntu 22.04's nginx has a limit of its own for HTTP/2, of 4 KB."""
+    text = config(platform)
+    assert values(text, "large_client_header_buffers") == ["4 16k"]
+    own_limit = ["16k"] if platform is Platform.UBUNTU_22_04 else []
+    assert values(text, "http2_max_field_size") == own_limit
+    assert values(text, "proxy_buffer_size") == ["32k"]
+
+
+def test_people_get_a_page_when_the_server_is_away_and_programs_json() -> None:
+    text = config()
+    for path in PAGES:
+        location = text.split(f"location = {path} {{")[1].split("}")[0]
+        assert "error_page 502 504 =503 @unavailable_page;" in location
+    page = text.split("location @unavailable_page {")[1].split("}\n    }")[0]
+    for header in ("Strict-Transport-Security", "Retry-After", "Content-Security-Policy"):
+        assert header in page
+    (said,) = re.findall(r"return 503 '([^'\n]*)\\n';", page)
+    assert "$" not in said
+    assert said.startswith("<!DOCTYPE html>")
+    style = re.search(r"<style>(.*?)</style>", said)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in page
+
+
+def test_metrics_have_no_way_through_the_gateway() -> None:
+    assert "metrics" not in config()
+    assert "9464" not in config()
 
 
 def test_bodies_are_bounded_and_never_lie_on_a_disk() -> None:

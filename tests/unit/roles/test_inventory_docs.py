@@ -55,7 +55,7 @@ def default(field: FieldInfo) -> str:
         return "required"
     if value in (None, (), {}):
         return "none"
-    return str(value).lower()
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def test_each_key_of_a_host_has_a_section() -> None:

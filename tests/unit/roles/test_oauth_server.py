@@ -61,6 +61,8 @@ USERS = (
     UserData(username="ada", password_hash=PASSWORD_HASH),
     UserData(username="grace", password_hash=PASSWORD_HASH, disabled=True),
 )
+NOTHING: list[str] = []
+SOCKETS = ("oauth-server.socket", "oauth-server-metrics.socket")
 INSTALLED: dict[str | re.Pattern[str], Any] = {
     "readlink /opt/oauth-server/current": [f"releases/{DIGEST}", DIGEST],
     f"cd /opt/oauth-server/releases/{DIGEST}": "whole",
@@ -176,13 +178,47 @@ def test_a_secret_by_reference_reaches_the_host_as_its_hash(
     assert "the secret itself" not in run.text() + "".join(c.stdin for c in run.commands)
 
 
-def test_a_changed_setting_restarts_the_server_and_nothing_else() -> None:
-    host = deployed(Platform.DEBIAN_12)
+def deploy_again(host: FakeHost, data: OAuthServerData = DATA, **client: Any) -> None:
     host.units = {unit: [] for unit in host.units}
-    changed = DATA.model_copy(update={"access_token_lifetime": 900})
-    clients = (ClientData.model_validate({**CLIENT, "client_secret_hash": HASH}),)
-    deploy(host, clients, changed)
-    assert host.units == {"oauth-server.socket": [], "oauth-server.service": ["restart"]}
+    entry = ClientData.model_validate({**CLIENT, "client_secret_hash": HASH, **client})
+    deploy(host, (entry,), data)
+
+
+def test_a_changed_setting_or_client_reloads_the_server_and_nothing_else() -> None:
+    host = deployed(Platform.DEBIAN_12)
+    reloaded = {**dict.fromkeys(SOCKETS, NOTHING), "oauth-server.service": ["reload"]}
+    deploy_again(host, DATA.model_copy(update={"access_token_lifetime": 900}))
+    assert host.units == reloaded
+    deploy_again(
+        host, DATA.model_copy(update={"access_token_lifetime": 900}), client_name="Gateway"
+    )
+    assert host.units == reloaded
+
+
+def test_a_new_certificate_or_list_of_users_reloads_the_server_and_a_release_restarts_it() -> None:
+    host = deployed(Platform.DEBIAN_12)
+    command = next(
+        text for text in host.arguments if "systemctl restart oauth-server.service" in text
+    )
+    started, live = re.findall(r"sha256sum -- (.*?) < /dev/null", command)
+    assert "/etc/oauth2/certs/server.pem" in live
+    assert "/etc/oauth2/users.json" in live
+    assert "/opt/oauth-server/current/SHA256SUMS" in started
+    assert "/etc/oauth2/redis.password" in started
+
+
+def test_metrics_are_for_loopback_alone() -> None:
+    host = deployed(Platform.DEBIAN_12)
+    socket = host.files["/etc/systemd/system/oauth-server-metrics.socket"].content
+    assert re.findall("^Listen.*", socket, re.MULTILINE) == ["ListenStream=127.0.0.1:9464"]
+    assert "FileDescriptorName=metrics\n" in socket
+
+
+def test_a_reload_is_checked_before_the_server_hears_of_it() -> None:
+    unit = deployed(Platform.DEBIAN_12).files["/etc/systemd/system/oauth-server.service"].content
+    check, hang_up = re.findall("^ExecReload=(.*)$", unit, re.MULTILINE)
+    assert check == "/usr/bin/python3.11 -I -S /opt/oauth-server/current check"
+    assert "kill -HUP" in hang_up
 
 
 def test_a_run_that_changes_nothing_touches_no_unit() -> None:
@@ -190,7 +226,7 @@ def test_a_run_that_changes_nothing_touches_no_unit() -> None:
     host.units = {unit: [] for unit in host.units}
     clients = (ClientData.model_validate({**CLIENT, "client_secret_hash": HASH}),)
     deploy(host, clients)
-    assert host.units == {"oauth-server.socket": [], "oauth-server.service": []}
+    assert host.units == {unit: [] for unit in (*SOCKETS, "oauth-server.service")}
 
 
 def test_old_releases_beyond_those_kept_go_and_the_current_one_stays() -> None:
@@ -217,7 +253,7 @@ def test_a_mode_in_the_ring_that_was_changed_is_put_back(line: int) -> None:
     ring = list(INSTALLED["cd /etc/oauth2/keys"])
     ring[line] = "oauth_user 777"
     host = FakeHost(Platform.DEBIAN_12, responses={**INSTALLED, "cd /etc/oauth2/keys": ring})
-    assert "keys init --dir /etc/oauth2/keys" in deploy(host).text()
+    assert "oauth-server keys init" in deploy(host).text()
     whole = FakeHost(Platform.DEBIAN_12, responses=INSTALLED)
     assert "keys init" not in deploy(whole).text()
 
