@@ -60,8 +60,11 @@ def _clients_secret(_: argparse.Namespace) -> int:
 
 
 def _keys_init(options: argparse.Namespace) -> int:
-    directory = options.dir or Path(settings.load(options.config).keys_directory)
-    say(creation.init(directory))
+    if options.dir is not None:
+        say(creation.init(options.dir))
+    else:
+        named = settings.load(options.config)
+        say(creation.init(Path(named.keys_directory), named.signing.algorithm))
     return 0
 
 
@@ -91,5 +94,5 @@ def _parser() -> argparse.ArgumentParser:
         of_keys, "init", _keys_init, "make a signing key if there is none; print its kid"
     )
     config_option(init, settings.DEFAULT_PATH)
-    init.add_argument("--dir", type=path, metavar="DIR", help="keys directory, instead of FILE's")
+    init.add_argument("--dir", type=path, metavar="DIR", help="keys directory, for an RS256 key")
     return parser

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from oauth_server import clients, settings, users
 from oauth_server.cli.parsing import Commands, command, config_option, path
 from oauth_server.errors import OperatorError
+from oauth_server.keys import ring as key_ring
+from oauth_server.models import Algorithm
 from oauth_server.output import say
 
 
 def add_to(commands: Commands) -> None:
-    check = command(commands, "check", _check, "validate settings, clients and users")
+    check = command(commands, "check", _check, "validate settings, clients, users and keys")
     config_option(check, None)
     check.add_argument("--clients", type=path, metavar="FILE", help="clients to check")
     check.add_argument("--users", type=path, metavar="FILE", help="users to check")
+    check.add_argument(
+        "--keys", type=path, metavar="DIR", help="keys directory, to check for --config's algorithm"
+    )
 
 
 def _check(options: argparse.Namespace) -> int:
-    """Each file that is named; the running server's three if none is."""
+    """Each that is named; all of the running server's if none is."""
     problems: list[str] = []
     config, registered, people = options.config, options.clients, options.users
+    keys = options.keys
+    if keys is not None and config is None:
+        raise OperatorError("--keys goes with --config, which names the algorithm")
     all_of_them = config is None and registered is None and people is None
     if all_of_them:
         config = settings.DEFAULT_PATH
@@ -34,6 +43,9 @@ def _check(options: argparse.Namespace) -> int:
             say(f"{config}: OK")
             if all_of_them:
                 registered, people = Path(named.clients_file), Path(named.users_file)
+                keys = Path(named.keys_directory)
+            if keys is not None:
+                problems += _problems_of_keys(keys, named.signing.algorithm)
     client_ids: clients.Clients = {}
     if registered is not None:
         try:
@@ -53,3 +65,12 @@ def _check(options: argparse.Namespace) -> int:
     if problems:
         raise OperatorError(*problems)
     return 0
+
+
+def _problems_of_keys(keys: Path, algorithm: Algorithm) -> Sequence[str]:
+    try:
+        ring = key_ring.load(keys, algorithm)
+    except OperatorError as error:
+        return error.problems
+    say(f"{keys}: OK, {ring.active.public.kid} signs with {algorithm.value}")
+    return ()

@@ -62,20 +62,44 @@ def test_check_waits_for_no_pipe(tmp_path: Path, capsys: Output, option: str) ->
     assert capsys.readouterr() == ("", f"oauth-server: {tmp_path}/pipe: is not a regular file\n")
 
 
-def test_check_without_a_name_judges_all_three_of_the_running_server(
-    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+def test_check_without_a_name_judges_all_of_the_running_server(
+    tmp_path: Path, ring_directory: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registered = write_clients(tmp_path, {"clients": []})
     people = tmp_path / "users.json"
-    config = write_settings(tmp_path, f"{ISSUER}clients_file: {registered}\nusers_file: {people}\n")
+    settings = f"{ISSUER}clients_file: {registered}\nusers_file: {people}\n"
+    config = write_settings(tmp_path, f"{settings}keys_directory: {ring_directory}\n")
     monkeypatch.setattr("oauth_server.settings.DEFAULT_PATH", config)
     assert run("check") == 0
+    kid = (ring_directory / "ring/active").readlink()
     assert capsys.readouterr().out == (
-        f"{config}: OK\n{registered}: OK, 0 clients\n{people}: OK, 0 users\n"
+        f"{config}: OK\n{ring_directory}: OK, {kid} signs with RS256\n"
+        f"{registered}: OK, 0 clients\n{people}: OK, 0 users\n"
     )
     people.write_text("{}")
     assert run("check") == 1
     assert capsys.readouterr().err == f'oauth-server: {people}: must be {{"users": [ … ]}}\n'
+
+
+def test_check_finds_that_the_key_is_for_another_algorithm(
+    tmp_path: Path, ring_directory: Path, capsys: Output
+) -> None:
+    """A server that is running would stay as it is, and never start again."""
+    config = write_settings(tmp_path, ISSUER + "signing:\n  algorithm: ES256\n")
+    assert run("check", "--config", config) == 0
+    assert run("check", "--config", config, "--keys", ring_directory) == 1
+    assert "the key is for RS256, and signing.algorithm is ES256" in capsys.readouterr().err
+    assert run("check", "--keys", ring_directory) == 1
+
+
+def test_the_first_key_is_for_the_settings_algorithm(tmp_path: Path, capsys: Output) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o711)
+    settings = f"{ISSUER}keys_directory: {keys}\nsigning:\n  algorithm: EdDSA\n"
+    config = write_settings(tmp_path, settings)
+    assert run("keys", "init", "--config", config) == 0
+    assert run("check", "--config", config, "--keys", keys) == 0
+    assert capsys.readouterr().out.endswith("signs with EdDSA\n")
 
 
 def test_check_finds_a_user_with_a_clients_name(tmp_path: Path, capsys: Output) -> None:
