@@ -27,7 +27,9 @@ from oauth_server.grants.client_credentials import ClientCredentials
 from oauth_server.grants.code_issuing import CodeIssuer
 from oauth_server.grants.delegation import DelegatedTokens
 from oauth_server.grants.interface import Grant
+from oauth_server.grants.introspection import Introspection
 from oauth_server.grants.refresh_token import RefreshTokenGrant
+from oauth_server.grants.revocation import Revocation
 from oauth_server.grants.tokens import AccessTokens
 from oauth_server.http import app as http_app
 from oauth_server.http import html, serving
@@ -38,16 +40,19 @@ from oauth_server.http.client_address import ClientAddress
 from oauth_server.http.documents import DocumentEndpoint
 from oauth_server.http.generations import Current, Generation
 from oauth_server.http.health import ReadyEndpoint
+from oauth_server.http.introspect import IntrospectEndpoint
 from oauth_server.http.login import Login
 from oauth_server.http.logout import LogoutEndpoint
 from oauth_server.http.metrics import MetricsEndpoint
 from oauth_server.http.responses import ErrorResponses
+from oauth_server.http.revoke import RevokeEndpoint
 from oauth_server.http.serving import Certificate
 from oauth_server.http.sessions import Sessions
 from oauth_server.http.token import TokenEndpoint
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.ring import KeyRing
 from oauth_server.keys.signer import FileSigner, Signer
+from oauth_server.keys.verification import AccessTokenVerifier
 from oauth_server.metrics import Metrics
 from oauth_server.models import GrantType
 from oauth_server.passwords import PasswordChecker
@@ -87,10 +92,18 @@ def application(
         settings.lifetime,
     )
     grants = _grants(settings, store, signer, people)
+    leeway = timedelta(seconds=settings.clock_leeway)
+    authenticator = ClientAuthenticator(registered, store, settings.issuer, leeway)
+    verifier = AccessTokenVerifier(ring.published, settings.issuer, leeway)
     return Boundary(
         html.NothingHere(
             http_app.routes(
-                token=TokenEndpoint(ClientAuthenticator(registered), grants),
+                token=TokenEndpoint(authenticator, grants),
+                revoke=RevokeEndpoint(authenticator, Revocation(store, verifier, leeway)),
+                introspect=IntrospectEndpoint(
+                    authenticator,
+                    Introspection(store, verifier, settings.issuer, registered, people.is_active),
+                ),
                 metadata=DocumentEndpoint("metadata", metadata.document(settings.issuer, grants)),
                 jwks=DocumentEndpoint("jwks", {"keys": [key.to_jwk() for key in ring.published]}),
                 ready=ReadyEndpoint(store, signer),
@@ -271,10 +284,11 @@ class Server:
 
     def _take_over(self, loaded: Loaded) -> None:
         """From one request to the next: nothing here waits."""
-        old_kid, old_signer = self._loaded.ring.active.public.kid, self._signer
+        old_key, old_signer = self._loaded.ring.active.public, self._signer
         self._loaded = loaded
         on_end: Callable[[], None] = lambda: None  # noqa: E731
-        if loaded.ring.active.public.kid != old_kid:
+        key = loaded.ring.active.public
+        if (key.kid, key.algorithm) != (old_key.kid, old_key.algorithm):
             self._signer = FileSigner(loaded.ring.active, observe=self._metrics.signature)
             on_end = old_signer.close
         self._current.replace(Generation(self._application()), on_end)
@@ -324,7 +338,7 @@ def _load(settings: Settings, *, secure: bool) -> Loaded:
     keys = Path(settings.keys_directory)
     registered = attempt(lambda: clients.load(Path(settings.clients_file)))
     people = attempt(lambda: users.load(Path(settings.users_file)))
-    ring = attempt(lambda: key_ring.load(keys))
+    ring = attempt(lambda: key_ring.load(keys, settings.signing.algorithm))
     tls = attempt(lambda: _tls_context(settings)) if secure else None
     if registered is not None and people is not None:
         attempt(lambda: users.check_apart(Path(settings.users_file), people, registered))

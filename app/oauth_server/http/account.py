@@ -89,6 +89,7 @@ class AccountEndpoint:
         record.fields["client_id"] = client_id if known else log.UNKNOWN
         if known:
             await self._consents.withdraw_consent(logged_in.subject, client_id)
+            record.revoked = "family"
         return html.see_other(f"{PATH}?withdrawn")
 
     def _name(self, client_id: str) -> str:
