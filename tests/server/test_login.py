@@ -1,0 +1,131 @@
+"""Logins that are many, on several servers, or without a store."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.redis.programs import distribution
+from tests.redis.server import PASSWORD as REDIS_PASSWORD
+from tests.redis.server import Server as Redis
+from tests.server.person import Page, Person, answer, request
+from tests.server.process import Server, Site, serving
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    with tempfile.TemporaryDirectory(prefix="redis-") as directory:
+        running = Redis(Path(directory), distribution()).start()
+        yield running
+        running.kill()
+
+
+@pytest.fixture
+def on_redis(tmp_path: Path, redis: Redis) -> dict[str, dict[str, str]]:
+    password = tmp_path / "redis.password"
+    password.write_text(REDIS_PASSWORD)
+    return {
+        "store": {
+            "url": f"unix://{redis.socket}",
+            "username": "oauth_server",
+            "password_file": str(password),
+        }
+    }
+
+
+@pytest.fixture
+def two(
+    tmp_path: Path, site: Site, on_redis: dict[str, dict[str, str]]
+) -> Iterator[tuple[Server, Server]]:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with (
+        serving(tmp_path / "a", site, **on_redis) as one,
+        serving(tmp_path / "b", site, **on_redis) as other,
+    ):
+        yield one, other
+
+
+def moved(person: Person, server: Server) -> Person:
+    """The same browser, sent to another server by a load balancer."""
+    elsewhere = Person(server)
+    elsewhere.http.cookies = person.http.cookies.jar  # the same jar, not a copy
+    return elsewhere
+
+
+def test_it_does_not_matter_which_server_answers(two: tuple[Server, Server]) -> None:
+    one, other = two
+    with Person(one) as person:
+        form = person.get(request()).form("login")
+        with moved(person, other) as elsewhere:
+            submitted = elsewhere.submit(
+                form, "login", username="alice", password="correct horse battery"
+            )
+            assert submitted.status_code == 303
+            consent = elsewhere.get(request()).form("approve")
+        assert "code" in answer(person.submit(consent, "approve"))
+        with moved(person, other) as elsewhere:
+            assert "code" in answer(elsewhere.http.get(request()))
+            withdraw = elsewhere.get("/account").form("withdraw")
+        assert person.submit(withdraw, "withdraw").status_code == 303
+        logout = person.get("/logout").forms[0]
+        assert person.submit(logout).status_code == 303
+    with moved(person, other) as elsewhere:
+        assert elsewhere.get("/account").title.startswith("Log in")
+
+
+def test_all_servers_count_together(two: tuple[Server, Server]) -> None:
+    statuses = []
+    for server in two * 6:
+        with Person(server) as person:
+            statuses.append(person.log_in("bob", "a wrong password").status_code)
+    assert statuses == [401] * 10 + [429] * 2
+
+
+def test_without_a_store_a_page_says_to_come_back(
+    tmp_path: Path, site: Site, redis: Redis, on_redis: dict[str, dict[str, str]]
+) -> None:
+    with serving(tmp_path, site, **on_redis) as server, Person(server) as person:
+        person.logged_in("alice")
+        redis.kill()
+        start = time.monotonic()
+        page = person.get(request())
+        assert time.monotonic() - start < 3
+        assert page.response.status_code == 503
+        assert page.response.headers["retry-after"] == "1"
+        assert page.title.startswith("Just a moment")
+        assert "Traceback" not in server.journal
+        with Person(server) as somebody:
+            response = somebody.log_in("alice")
+            assert response.status_code == 503
+            assert "__Host-session=" not in str(response.headers)
+
+
+def test_a_flood_of_logins_holds_up_nobody_else(tmp_path: Path, site: Site) -> None:
+    """The surplus is told at once, and the event loop goes on."""
+    with serving(tmp_path, site) as server, server.client() as http:
+
+        def try_to(number: int) -> int:
+            with Person(server) as person:
+                response = person.log_in(f"user{number}", "a wrong password")
+                if response.status_code == 503:
+                    assert response.headers["retry-after"] == "1"
+                    assert Page(response).title.startswith("Just a moment")
+                return response.status_code
+
+        with ThreadPoolExecutor(30) as pool:
+            flood = [pool.submit(try_to, number) for number in range(60)]
+            slowest = 0.0
+            while not all(attempt.done() for attempt in flood):
+                start = time.monotonic()
+                assert http.get("/health/live").status_code == 200
+                slowest = max(slowest, time.monotonic() - start)
+                time.sleep(0.02)
+        statuses = {attempt.result() for attempt in flood}
+        assert statuses == {401, 503}
+        assert slowest < 1
