@@ -28,6 +28,7 @@ from oauth_server.grants.code_issuing import CodeIssuer
 from oauth_server.grants.delegation import DelegatedTokens
 from oauth_server.grants.interface import Grant
 from oauth_server.grants.introspection import Introspection
+from oauth_server.grants.issued_tokens import IssuedTokens
 from oauth_server.grants.refresh_token import RefreshTokenGrant
 from oauth_server.grants.revocation import Revocation
 from oauth_server.grants.tokens import AccessTokens
@@ -37,6 +38,7 @@ from oauth_server.http.account import AccountEndpoint
 from oauth_server.http.authorize import AuthorizeEndpoint
 from oauth_server.http.boundary import Boundary
 from oauth_server.http.client_address import ClientAddress
+from oauth_server.http.client_authentication import AuthenticatedForm
 from oauth_server.http.documents import DocumentEndpoint
 from oauth_server.http.generations import Current, Generation
 from oauth_server.http.health import ReadyEndpoint
@@ -52,7 +54,6 @@ from oauth_server.http.token import TokenEndpoint
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.ring import KeyRing
 from oauth_server.keys.signer import FileSigner, Signer
-from oauth_server.keys.verification import AccessTokenVerifier
 from oauth_server.metrics import Metrics
 from oauth_server.models import GrantType
 from oauth_server.passwords import PasswordChecker
@@ -93,16 +94,15 @@ def application(
     )
     grants = _grants(settings, store, signer, people)
     leeway = timedelta(seconds=settings.clock_leeway)
-    authenticator = ClientAuthenticator(registered, store, settings.issuer, leeway)
-    verifier = AccessTokenVerifier(ring.published, settings.issuer, leeway)
+    form = AuthenticatedForm(ClientAuthenticator(registered, store, settings.issuer, leeway))
+    issued = IssuedTokens(settings.issuer, {key.kid: key for key in ring.published}, leeway)
     return Boundary(
         html.NothingHere(
             http_app.routes(
-                token=TokenEndpoint(authenticator, grants),
-                revoke=RevokeEndpoint(authenticator, Revocation(store, verifier, leeway)),
+                token=TokenEndpoint(form, grants),
+                revoke=RevokeEndpoint(form, Revocation(issued, store, leeway)),
                 introspect=IntrospectEndpoint(
-                    authenticator,
-                    Introspection(store, verifier, settings.issuer, registered, people.is_active),
+                    form, Introspection(settings.issuer, issued, store, people.is_active)
                 ),
                 metadata=DocumentEndpoint("metadata", metadata.document(settings.issuer, grants)),
                 jwks=DocumentEndpoint("jwks", {"keys": [key.to_jwk() for key in ring.published]}),

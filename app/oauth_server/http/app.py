@@ -17,7 +17,14 @@ from oauth_server.http.health import ReadyEndpoint
 from oauth_server.http.logout import PATH as LOGOUT_PATH
 from oauth_server.http.metrics import MetricsEndpoint
 from oauth_server.http.token import TokenEndpoint
-from oauth_server.protocol.metadata import AUTHORIZE_PATH, JWKS_PATH, METADATA_PATH, TOKEN_PATH
+from oauth_server.protocol.metadata import (
+    AUTHORIZE_PATH,
+    INTROSPECT_PATH,
+    JWKS_PATH,
+    METADATA_PATH,
+    REVOKE_PATH,
+    TOKEN_PATH,
+)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -51,6 +58,8 @@ class Routes:
 def routes(
     *,
     token: TokenEndpoint,
+    revoke: Endpoint,
+    introspect: Endpoint,
     metadata: DocumentEndpoint,
     jwks: DocumentEndpoint,
     ready: ReadyEndpoint,
@@ -66,6 +75,8 @@ def routes(
                 for path, endpoint in pages.items()
             },
             TOKEN_PATH: Route(token, methods=("POST",)),
+            REVOKE_PATH: Route(revoke, methods=("POST",)),
+            INTROSPECT_PATH: Route(introspect, methods=("POST",)),
             METADATA_PATH: Route(metadata),
             JWKS_PATH: Route(jwks),
             "/health/live": Route(health.live),

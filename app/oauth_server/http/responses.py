@@ -25,6 +25,11 @@ def json(content: object, *, status: int = 200, headers: Mapping[str, str] = _NO
     )
 
 
+def empty() -> Response:
+    """Everything is in the status (RFC 7009 §2.2)."""
+    return Response(status_code=200, headers=_NO_STORE)
+
+
 def public(document: bytes) -> Response:
     """A JSON document that anyone may keep for a while: keys are published long before use."""
     headers = {"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"}

@@ -1,4 +1,4 @@
-"""How a client says who it is at the token endpoint (RFC 6749 §2.3.1)."""
+"""How a client says who it is (RFC 6749 §2.3.1, RFC 7521 §4.2)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from dataclasses import dataclass, field
 
 from oauth_server.errors import ErrorCode, ProtocolError
 from oauth_server.models import AuthMethod
-from oauth_server.protocol import form
+from oauth_server.protocol import assertion, form, jws
+from oauth_server.protocol.claims import ClaimsError
+from oauth_server.protocol.jws import Jws, JwsError
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the client claims, still unproved; `client_secret` is empty for `none`."""
+    """What the client claims, still unproved; `assertion` is there for `private_key_jwt` alone."""
 
     method: AuthMethod
     client_id: str
     client_secret: str = field(default="", repr=False)
+    assertion: Jws | None = field(default=None, repr=False)
 
 
 def read(authorization: str | None, parameters: Mapping[str, str]) -> Credentials:
@@ -29,17 +32,21 @@ def read(authorization: str | None, parameters: Mapping[str, str]) -> Credential
     """
     client_id = parameters.get("client_id")
     client_secret = parameters.get("client_secret")
+    asserts = "client_assertion" in parameters or "client_assertion_type" in parameters
+    # RFC 6749 §2.3: not more than one method.
+    if [authorization is not None, client_secret is not None, asserts].count(True) > 1:
+        raise ProtocolError(
+            ErrorCode.INVALID_REQUEST, "The client authenticates in more than one way."
+        )
     if authorization is not None:
-        if client_secret is not None:  # RFC 6749 §2.3: not more than one method
-            raise ProtocolError(
-                ErrorCode.INVALID_REQUEST, "The client authenticates in more than one way."
-            )
         credentials = basic(authorization)
         if client_id is not None and client_id != credentials.client_id:
             raise ProtocolError(
                 ErrorCode.INVALID_REQUEST, "The header and the body name different clients."
             )
         return credentials
+    if asserts:
+        return _by_assertion(parameters)
     if client_id is None:
         raise _invalid_client("no_credentials")
     if client_secret is not None:
@@ -67,6 +74,26 @@ def basic(authorization: str) -> Credentials:
     if not colon or not client_id or not client_secret:
         raise _invalid_client("malformed_basic")
     return Credentials(AuthMethod.CLIENT_SECRET_BASIC, client_id, client_secret)
+
+
+def _by_assertion(parameters: Mapping[str, str]) -> Credentials:
+    """RFC 7523 §2.2."""
+    text, kind = parameters.get("client_assertion"), parameters.get("client_assertion_type")
+    if text is None or kind is None:
+        raise ProtocolError(
+            ErrorCode.INVALID_REQUEST,
+            "client_assertion and client_assertion_type belong together.",
+        )
+    if kind != assertion.TYPE:
+        raise _invalid_client("assertion_type")
+    try:
+        sent = jws.parse(text)
+        client_id = assertion.claimed_client_id(sent)
+    except (JwsError, ClaimsError):
+        raise _invalid_client("assertion_malformed") from None
+    if parameters.get("client_id", client_id) != client_id:  # RFC 7521 §4.2
+        raise _invalid_client("assertion_subject")
+    return Credentials(AuthMethod.PRIVATE_KEY_JWT, client_id, assertion=sent)
 
 
 def _invalid_client(reason: str) -> ProtocolError:

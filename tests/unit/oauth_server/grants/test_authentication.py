@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from unittest import mock
 
 import pytest
@@ -9,6 +11,7 @@ from oauth_server.grants.authentication import ClientAuthenticator
 from oauth_server.models import AuthMethod, Client, GrantType
 from oauth_server.protocol import client_secret
 from oauth_server.protocol.credentials import Credentials
+from oauth_server.store.memory import MemoryStore
 
 BASIC, POST, NONE = (
     AuthMethod.CLIENT_SECRET_BASIC,
@@ -28,13 +31,16 @@ def client(client_id: str, method: AuthMethod) -> Client:
 
 
 AUTHENTICATOR = ClientAuthenticator(
-    {"basic": client("basic", BASIC), "post": client("post", POST), "none": client("none", NONE)}
+    {"basic": client("basic", BASIC), "post": client("post", POST), "none": client("none", NONE)},
+    MemoryStore(),
+    "https://a.example",
+    timedelta(seconds=30),
 )
 
 
 def refusal(credentials: Credentials) -> ProtocolError:
     with pytest.raises(ProtocolError) as refused:
-        AUTHENTICATOR.authenticate(credentials)
+        asyncio.run(AUTHENTICATOR.authenticate(credentials))
     return refused.value
 
 
@@ -47,7 +53,8 @@ def refusal(credentials: Credentials) -> ProtocolError:
     ],
 )
 def test_a_client_is_who_proves_it_by_its_method(credentials: Credentials) -> None:
-    assert AUTHENTICATOR.authenticate(credentials).client_id == credentials.client_id
+    client = asyncio.run(AUTHENTICATOR.authenticate(credentials))
+    assert client.client_id == credentials.client_id
 
 
 @pytest.mark.parametrize(
