@@ -124,4 +124,4 @@ lab-clean: .venv ## Remove the lab's cached images and packages
 
 .PHONY: clean
 clean: ## Remove what was built here (not the lab: make lab-down)
-	rm -rf .venv .venvs .uv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venvs .uv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .artefacts

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,7 +18,7 @@ from tests.redis.programs import distribution
 from tests.redis.server import PASSWORD as REDIS_PASSWORD
 from tests.redis.server import Server as Redis
 from tests.server.person import Page, Person, answer, request
-from tests.server.process import Server, Site, serving
+from tests.server.process import ENVIRONMENT, Server, Site, serving, wait_for
 
 
 @pytest.fixture
@@ -129,3 +133,34 @@ def test_a_flood_of_logins_holds_up_nobody_else(tmp_path: Path, site: Site) -> N
         statuses = {attempt.result() for attempt in flood}
         assert statuses == {401, 503}
         assert slowest < 1
+
+
+def test_a_user_who_is_disabled_is_out_after_a_reload(tmp_path: Path, site: Site) -> None:
+    """And so is who has another password; nobody else notices."""
+    own = tmp_path / "users.json"
+    shutil.copy(site.users, own)
+    with serving(tmp_path, site, users_file=str(own)) as server:
+        people = {name: Person(server).logged_in(name) for name in ("alice", "bob", "carol")}
+
+        def titles() -> list[str]:
+            return [person.get("/account").title.split(" – ")[0] for person in people.values()]
+
+        assert titles() == ["Your apps"] * 3
+        run_users("disable", "alice", own)
+        run_users("passwd", "bob", own)
+        assert titles() == ["Your apps"] * 3
+        server.send(signal.SIGHUP)
+        wait_for(lambda: titles() == ["Log in", "Log in", "Your apps"])
+        with Person(server) as somebody:
+            assert somebody.log_in("alice").status_code == 401
+            assert somebody.log_in("bob").status_code == 401
+            assert somebody.log_in("bob", "another password").status_code == 303
+        for person in people.values():
+            person.http.close()
+
+
+def run_users(command: str, username: str, file: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "oauth_server", "users", command, username, "--file", str(file)],
+        env=ENVIRONMENT, input=b"another password\n", stdout=subprocess.DEVNULL, check=True,
+    )  # fmt: skip

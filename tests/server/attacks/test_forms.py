@@ -8,7 +8,7 @@ import pytest
 
 from oauth_server.store.interface import TokenIdentity
 from tests.server.attacks.conftest import ALICE
-from tests.server.attacks.inside import HOST, Inside, Visitor
+from tests.server.attacks.inside import HOST, CountedHashes, Inside, Visitor, client
 from tests.server.conftest import PASSWORD
 from tests.server.person import request
 
@@ -173,3 +173,34 @@ def test_withdrawing_revokes_what_was_given(inside: Inside) -> None:
     token = TokenIdentity("j", "alice", "web", int(inside.now), family)
     assert inside.loop.run_until_complete(inside.store.is_revoked(token))
     assert visitor.get(request()).form("approve")
+
+
+@pytest.mark.parametrize(
+    ("uri", "source"),
+    [
+        ("https://web.example.com:8443/callback?a=b", "https://web.example.com:8443"),
+        ("http://127.0.0.1:4711/callback", "http://127.0.0.1:4711"),
+        ("http://[::1]:4711/callback", "http:"),  # CSP 3 §2.3.1 has no IPv6 addresses
+        ("com.example.app:/callback", "com.example.app:"),
+    ],
+)
+def test_a_form_leads_to_us_and_to_its_client_alone(
+    hashes: CountedHashes,  # noqa: ARG001 - none is computed
+    uri: str,
+    source: str,
+) -> None:
+    """CSP 3 §6.4.2: Chromium holds the redirect after a form to it, too."""
+    made = Inside([ALICE], [client(redirect_uris=(uri,))])
+    visitor = Visitor(made)
+    login = visitor.get(request(redirect_uri=uri))
+    visitor.log_in("alice")
+    consent = visitor.get(request(redirect_uri=uri))
+    assert (login.title[:6], consent.title[:6]) == ("Log in", "Allow ")
+    for page in (login, consent):
+        policy = page.response.headers["content-security-policy"]
+        assert f"form-action 'self' {source}; " in policy
+    assert (
+        "form-action 'self'; "
+        in visitor.get("/account").response.headers["content-security-policy"]
+    )
+    made.close()
