@@ -102,7 +102,8 @@ def application(
                 token=TokenEndpoint(form, grants),
                 revoke=RevokeEndpoint(form, Revocation(issued, store, leeway)),
                 introspect=IntrospectEndpoint(
-                    form, Introspection(settings.issuer, issued, store, people.is_active)
+                    form,
+                    Introspection(settings.issuer, issued, store, registered, people.is_active),
                 ),
                 metadata=DocumentEndpoint("metadata", metadata.document(settings.issuer, grants)),
                 jwks=DocumentEndpoint("jwks", {"keys": [key.to_jwk() for key in ring.published]}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from oauth_server.grants import digests
 from oauth_server.grants.presentation import Finding, State, Verifier
@@ -18,14 +18,20 @@ INACTIVE: dict[str, object] = {"active": False}
 
 
 class Introspection:
-    """`is_active` tells whether a subject may still log in."""
+    """`clients` are those registered; `is_active` tells whether a subject may still log in."""
 
     def __init__(
-        self, issuer: str, verifier: Verifier, state: State, is_active: Callable[[str], bool]
+        self,
+        issuer: str,
+        verifier: Verifier,
+        state: State,
+        clients: Container[str],
+        is_active: Callable[[str], bool],
     ) -> None:
         self._issuer = issuer
         self._verifier = verifier
         self._state = state
+        self._clients = clients
         self._is_active = is_active
 
     async def introspect(self, client: Client, token: str) -> tuple[dict[str, object], Finding]:
@@ -46,6 +52,8 @@ class Introspection:
         # A client sees what was issued to it, and what is meant for the resource that it is.
         if token.client_id != client.client_id and client.resource not in token.audience:
             return INACTIVE, Finding("token_not_the_clients")
+        if token.client_id not in self._clients:
+            return INACTIVE, Finding("client_not_registered", finding.jti, finding.family)
         # Only a family stands for a user: a machine's subject is itself.
         if token.family is not None and not self._is_active(token.subject):
             return INACTIVE, Finding("user_not_active", finding.jti, finding.family)

@@ -70,13 +70,14 @@ class Reader:
 
 
 class Site:
-    """What the grants stand on; `active` are the users."""
+    """What the grants stand on; `active` are the users, `clients` those registered."""
 
     def __init__(self, grace: timedelta = timedelta(0)) -> None:
         self.now = 1000.0
         self.store = MemoryStore(clock=lambda: self.now)
         self.signer = Signer()
         self.active = {"ada"}
+        self.clients = {"web", "m"}
         tokens = AccessTokens(ISSUER, timedelta(minutes=5), self.signer, clock=lambda: self.now)
         delegated = DelegatedTokens(tokens, lambda subject: subject in self.active)
         self.codes = AuthorizationCode(self.store, delegated, WEEK)
@@ -88,7 +89,7 @@ class Site:
     def break_store(self, instead: Any) -> None:
         """From now on who asks or revokes meets another store."""
         self.introspection = Introspection(
-            ISSUER, self._reader, instead, lambda subject: subject in self.active
+            ISSUER, self._reader, instead, self.clients, lambda subject: subject in self.active
         )
         self.revocation = Revocation(self._reader, instead, timedelta(0))
 

@@ -111,6 +111,13 @@ def test_a_disabled_users_tokens_are_inactive() -> None:
         assert asked(site, token) == INACTIVE
 
 
+def test_the_tokens_of_a_client_that_was_removed_are_inactive() -> None:
+    site = Site()
+    issued = access_token(site)
+    site.clients.clear()
+    assert asked(site, issued.response.access_token, RESOURCE) == INACTIVE
+
+
 def test_to_ask_about_an_old_refresh_token_ends_nothing() -> None:
     site = Site()
     first = access_token(site)
