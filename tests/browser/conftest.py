@@ -2,6 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
 from tests.server.conftest import site
+from tests.server.process import Site
 
 __all__ = ["site"]
+
+
+@pytest.fixture
+def wordy_site(site: Site, tmp_path: Path) -> Site:
+    """With a client whose names have no end."""
+    registered = json.loads(site.clients.read_text())["clients"]
+    scopes = [f"telemetry:{'very-' * 12}long:{number}" for number in range(12)]
+    registered.append(
+        {
+            "client_id": "wordy",
+            "client_name": "Donaudampfschifffahrtsgesellschaftskapitänskajütenwetterkarte " * 2,
+            "grant_types": ["authorization_code"],
+            "scope": " ".join(scopes),
+            "token_endpoint_auth_method": "none",
+            "redirect_uris": ["https://" + "a-long-label." * 12 + "example.com/callback"],
+            "audience": ["https://api.example.com/" + "a-long-path/" * 12],
+        }
+    )
+    clients = tmp_path / "clients.json"
+    clients.write_text(json.dumps({"clients": registered}))
+    return dataclasses.replace(site, clients=clients)

@@ -185,6 +185,16 @@ def test_serve_dev_can_be_logged_in_to(browser: Browser, tmp_path: Path, app: Ca
         process.communicate(timeout=20)
 
 
+def test_long_names_fit(browser: Browser, wordy_site: Site, tmp_path: Path) -> None:
+    with serving(tmp_path, wordy_site) as server:
+        base = f"https://127.0.0.1:{server.tcp[1]}"
+        browser.open(base + request(client_id="wordy", redirect_uri=None, scope=None))
+        look(browser, "wordy-login")
+        log_in(browser, "alice", PASSWORD)
+        browser.wait_for_title("Allow Donaudampfschiff")
+        look(browser, "wordy-consent")
+
+
 @pytest.mark.parametrize(
     ("damage", "fault"),
     [
