@@ -99,7 +99,7 @@ test-lab: .venv ## Lab hosts: converge, converge again, break, audit (root, syst
 # The lab -----------------------------------------------------------------------------------------
 
 .PHONY: lab
-lab: .venv ## Make lab hosts, deploy, audit, fetch a token (HOSTS=1 LAB=lab)
+lab: .venv ## Make lab hosts, deploy, audit, fetch a token, log in (HOSTS=1 LAB=lab)
 	@.venv/bin/python -m tests.lab tour --name $(LAB) $(if $(HOSTS),--hosts $(HOSTS))
 
 .PHONY: lab-ssh
@@ -109,6 +109,10 @@ lab-ssh: .venv ## Log in to a lab host (HOST=lab-1)
 .PHONY: lab-token
 lab-token: .venv ## Fetch a token from the lab and verify it
 	@.venv/bin/python -m tests.lab token --name $(LAB)
+
+.PHONY: lab-login
+lab-login: .venv ## Walk the authorization code flow in the terminal, step by step
+	@.venv/bin/python -m tests.lab login --name $(LAB)
 
 .PHONY: lab-list
 lab-list: .venv ## List this machine's labs

@@ -46,6 +46,12 @@ def _clients() -> list[dict[str, Any]]:
     ]
 
 
+def _users() -> list[dict[str, Any]]:
+    """The one user of lab.json, by the hash that the lab keeps: its salt is new at each making."""
+    user = _LAB["user"]
+    return [{"username": user["username"], "password_hash": user["password_hash"]}]
+
+
 def _host(described: dict[str, str]) -> tuple[str, dict[str, Any]]:
     address = described["address"]
     # The lab's own machine is the network's first address, and the only one that hosts can ask.
@@ -65,6 +71,7 @@ def _host(described: dict[str, str]) -> tuple[str, dict[str, Any]]:
     roles = {
         "oauth_server": {"issuer": f"https://{address}"},
         "clients": _clients(),
+        "users": _users(),
         "certificates": {"mode": "local_ca", "directory": str(Path(_LAB["ca_file"]).parent)},
         # A lab host shares the machine's clock, which nothing in a lab may move.
         "chrony": {"servers": [machine], "steer_clock": False},

@@ -16,7 +16,7 @@ def test_every_command_to_try_next_works(deployed: RunningLab) -> None:
     known = record.load(deployed.name)
     assert known is not None
     commands = tour.next_commands(known)
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         tried = subprocess.run(
             ["sh", "-c", command],

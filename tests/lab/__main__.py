@@ -16,6 +16,7 @@ from tests.lab import (
     record,
     services,
     tour,
+    walk,
 )
 from tests.lab.machine import LabError, UnsuitableMachineError
 
@@ -60,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--hosts", metavar="N|KIND,…", help="how many hosts, or the kind of each (default: one)"
     )
-    tour_ = command("tour", _tour, "up, deploy, audit and token in one, and what to try next.")
+    tour_ = command(
+        "tour", _tour, "up, deploy, audit, token and login in one, and what to try next."
+    )
     tour_.add_argument("--hosts", metavar="N|KIND,…", help="as for up")
     ssh = command("ssh", _ssh, "Log in to a host, or run a command there.")
     ssh.add_argument("host")
@@ -68,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     command("deploy", _deploy, "Run deploy.py on every host of a lab.")
     command("audit", _audit, "Audit every host of a lab.")
     command("token", _token, "Fetch a token from a lab and verify it.")
+    command("login", _login, "Walk the authorization code flow, step by step.")
     command("down", _down, "Remove a lab without a trace; cached images and packages stay.")
     command("list", _list, "List this machine's labs, whichever checkout made them.")
     command("clean", _clean, "Remove the cached images and packages.")
@@ -93,6 +97,10 @@ def _audit(options: argparse.Namespace) -> None:
 def _token(options: argparse.Namespace) -> None:
     token = access_token.fetch_verified(tour.lab_json(options.name))
     print("\n".join([token.encoded, *tour.token_report(token)]))
+
+
+def _login(options: argparse.Namespace) -> None:
+    walk.walk(tour.lab_json(options.name))
 
 
 def _up(options: argparse.Namespace) -> None:

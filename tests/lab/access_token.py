@@ -33,20 +33,37 @@ def fetch_verified(lab_json: Path) -> VerifiedToken:
     described = description.read(lab_json)
     issuer, client = described["issuer"], described["confidential_client"]
     token = _fetch(issuer, Path(described["ca_file"]), client)
+    return verified(token, public_key(described), issuer, client)
+
+
+def public_key(described: dict[str, Any]) -> str:
+    """From the host itself, not from the issuer's JWKS: that would let a server vouch for itself.
+
+    Raises LabError.
+    """
     first = described["hosts"][0]["name"]
-    # From the host itself, not from the issuer's JWKS: that would let a server vouch for itself.
     read_key = "sudo cat /etc/oauth2/keys/public_key.pem"
-    public_key = run(*WITH_US, "ssh", "-F", described["ssh_config"], first, read_key)
-    return verified(token, public_key, issuer, client)
+    return run(*WITH_US, "ssh", "-F", described["ssh_config"], first, read_key)
 
 
-def verified(token: str, public_key: str, issuer: str, client: dict[str, str]) -> VerifiedToken:
-    """Check signature, issuer, client, scope and times; raises LabError naming what is wrong."""
+def verified(
+    token: str,
+    public_key: str,
+    issuer: str,
+    client: dict[str, str],
+    *,
+    subject: str | None = None,
+) -> VerifiedToken:
+    """Check signature, issuer, client, scope and times; raises LabError naming what is wrong.
+
+    The `subject` is the client itself where none is named.
+    """
     try:
         decoded = jwt.decode(token, RSAKey.import_key(public_key), algorithms=["RS256"])
         jwt.JWTClaimsRegistry(
             iss={"essential": True, "value": issuer},
             aud={"essential": True, "value": issuer},
+            sub={"essential": True, "value": subject or client["client_id"]},
             exp={"essential": True},
             client_id={"essential": True, "value": client["client_id"]},
             scope={"essential": True, "value": client["scope"]},

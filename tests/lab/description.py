@@ -38,6 +38,7 @@ class _PublicClient(BaseModel):
 class _User(BaseModel):
     username: str
     password: str
+    password_hash: str
 
 
 class _LabJson(BaseModel):
@@ -73,7 +74,11 @@ def write(record: LabRecord) -> Path:
             "redirect_uri": "http://127.0.0.1/callback",
             "scope": SCOPE,
         },
-        "user": {"username": "ada", "password": record.user_password},
+        "user": {
+            "username": "ada",
+            "password": record.user_password,
+            "password_hash": record.user_password_hash,
+        },
     }
     lab_json = directory / "lab.json"
     places.write(lab_json, json.dumps(described, indent=2) + "\n", mode=0o600)

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from argon2 import PasswordHasher
+
 from tests.lab import places, subnet
 from tests.lab.machine import LabError
 
@@ -27,6 +29,7 @@ class LabRecord:
     network: str
     client_secret: str
     user_password: str
+    user_password_hash: str
     hosts: tuple[HostRecord, ...] = ()
 
     @property
@@ -46,6 +49,8 @@ def load(lab: str) -> LabRecord | None:
     try:
         known = json.loads(path.read_text())
         hosts = tuple(HostRecord(**host) for host in known.pop("hosts"))
+        if "user_password_hash" not in known:  # a lab from before there were users
+            known["user_password_hash"] = _hash(known["user_password"])
         return LabRecord(**known, hosts=hosts)
     except FileNotFoundError:
         return None
@@ -68,15 +73,23 @@ def create(lab: str) -> LabRecord:
     """Begin a lab in this checkout, with a network of its own."""
     with places.locked(places.RUNTIME, "another lab is choosing its network"):
         taken = subnet.routed() + [other.subnet for other in all_labs()]
+        password = secrets.token_urlsafe(16)
         record = LabRecord(
             name=lab,
             checkout=str(places.CHECKOUT),
             network=str(subnet.choose(taken)),
             client_secret=secrets.token_urlsafe(32),
-            user_password=secrets.token_urlsafe(16),
+            user_password=password,
+            # Its salt is new each time, so it is kept: a second deploy has nothing to change.
+            user_password_hash=_hash(password),
         )
         save(record)
     return record
+
+
+def _hash(password: str) -> str:
+    """As the server wants each: Argon2id as RFC 9106 §4 recommends where memory is short."""
+    return PasswordHasher(time_cost=3, memory_cost=65536, parallelism=4).hash(password)
 
 
 def _path(lab: str) -> Path:

@@ -1,4 +1,4 @@
-"""The whole job on a lab: deploy, audit, a token, and what to try next."""
+"""The whole job on a lab: deploy, audit, a token, a login, and what to try next."""
 
 import os
 import re
@@ -8,12 +8,16 @@ from pathlib import Path
 
 from tests.lab import access_token, console, description, naming, places
 from tests.lab import lab as labs
+from tests.lab.code_flow import CodeFlow
 from tests.lab.machine import WITH_US, LabError
 from tests.lab.record import LabRecord
 
 
 def tour(lab: str, kinds: list[str] | None) -> None:
-    """Bring the lab up, deploy to it, audit it, fetch a token; raises LabError at what fails."""
+    """Bring the lab up, deploy to it, audit it, fetch a token and log in.
+
+    Raises LabError at what fails.
+    """
     console.heading(f"Lab hosts for {lab!r}")
     known = labs.up(lab, kinds)
     console.heading("Deploy, over SSH")
@@ -22,8 +26,24 @@ def tour(lab: str, kinds: list[str] | None) -> None:
     result = audit(lab)
     console.heading("A token")
     token = access_token.fetch_verified(lab_json(lab))
+    console.heading("A login, with consent, a code and its tokens")
+    login = logged_in(lab)
     console.heading("Done")
-    print(summary(known, result, token))
+    print(summary(known, result, token, login))
+
+
+def logged_in(lab: str) -> list[str]:
+    """Go through the code flow once, and tell how to do it in a browser; raises LabError."""
+    flow = CodeFlow(description.read(lab_json(lab)))
+    try:
+        tokens = flow.redeem(flow.allow(flow.log_in(flow.ask())))
+        flow.revoke(tokens["refresh_token"])
+        return [
+            f"  user {flow.user['username']}, password {flow.user['password']}",
+            f"  {flow.url}",
+        ]
+    finally:
+        flow.close()
 
 
 def deploy(lab: str) -> None:
@@ -86,7 +106,9 @@ def token_report(token: access_token.VerifiedToken) -> list[str]:
     return [f"  {key:<{width}}  {value}" for key, value in named.items()]
 
 
-def summary(known: LabRecord, result: str, token: access_token.VerifiedToken) -> str:
+def summary(
+    known: LabRecord, result: str, token: access_token.VerifiedToken, login: list[str]
+) -> str:
     """Say what stands where, what was proved, and what to try next."""
     directory = places.described(places.CHECKOUT, known.name).relative_to(places.CHECKOUT)
     lines = ["Hosts (user deploy, passwordless sudo):"]
@@ -101,6 +123,8 @@ def summary(known: LabRecord, result: str, token: access_token.VerifiedToken) ->
         f"Audit: {result}",
         f"Token from {token.claims['iss']}, verified with the host's public key:",
         *token_report(token),
+        "Log in with a browser (it ends at the app, which is not there, with the code in its URL):",
+        *login,
         "Try next:",
         *(f"  {command}" for command in next_commands(known)),
         f"{_make(known, 'lab-down')} removes all of it.",
@@ -109,13 +133,14 @@ def summary(known: LabRecord, result: str, token: access_token.VerifiedToken) ->
 
 
 def next_commands(known: LabRecord) -> list[str]:
-    """Give three commands that work from the checkout as they stand."""
+    """Give four commands that work from the checkout as they stand."""
     json_of = places.described(places.CHECKOUT, known.name) / "lab.json"
     default = known.name == naming.DEFAULT_LAB
     variable = "" if default else f"PORTCULLIS_LAB_JSON={json_of.relative_to(places.CHECKOUT)} "
     return [
         f"{_make(known, 'lab-ssh')} HOST={known.hosts[0].name}",
         f"{_make(known, 'lab-token')}",
+        f"{_make(known, 'lab-login')}",
         f"{variable}.venv/bin/pyinfra --dry inventories/lab.py deploy.py",
     ]
 

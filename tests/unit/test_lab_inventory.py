@@ -13,6 +13,8 @@ from roles import hostdata
 
 INVENTORY = Path(__file__).parents[2] / "inventories/lab.py"
 SECRET = "a secret of this lab"
+PASSWORD = "a password of this lab"
+PASSWORD_HASH = f"$argon2id$v=19$m=65536,t=3,p=4${'b' * 22}${'c' * 43}"
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def described(tmp_path: Path) -> dict[str, Any]:
             "redirect_uri": "http://127.0.0.1/callback",
             "scope": "telemetry:read",
         },
-        "user": {"username": "ada", "password": "another"},
+        "user": {"username": "ada", "password": PASSWORD, "password_hash": PASSWORD_HASH},
     }
 
 
@@ -69,6 +71,8 @@ def test_it_carries_the_hash_of_the_secret_and_not_the_secret(inventory: dict[st
     shown = repr(inventory["auth_servers"])
     assert hashlib.sha256(SECRET.encode()).hexdigest() in shown
     assert SECRET not in shown
+    assert PASSWORD_HASH in shown
+    assert PASSWORD not in shown
 
 
 def test_host_keys_are_checked_strictly(inventory: dict[str, Any], tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ def issued(key: RSAKey = KEY, **claims: Any) -> str:
         "aud": ISSUER,
         "exp": now + 600,
         "iat": now,
+        "sub": "lab_gateway",
         "client_id": "lab_gateway",
         "scope": "telemetry:read",
     }
@@ -55,6 +56,7 @@ def test_a_token_of_the_labs_server_is_shown_with_its_claims() -> None:
         pytest.param(issued(exp=int(time.time()) - 1), id="expired"),
         pytest.param(issued(client_id="lab_app"), id="another-client"),
         pytest.param(issued(scope="telemetry:write"), id="another-scope"),
+        pytest.param(issued(sub="ada"), id="a-users"),
         pytest.param(
             jwt.encode(
                 {"alg": "HS256"}, {"iss": ISSUER}, OctKey.generate_key(256), algorithms=["HS256"]

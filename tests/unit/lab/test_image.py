@@ -75,7 +75,7 @@ def test_an_old_image_is_built_anew_and_removed_when_no_lab_stands_on_it(
     old = aged(image.ensure(KIND), days=31)
     used = aged(image.ensure(replace(KIND, packages=())), days=31)
     host = HostRecord("lab-1", KIND.name, str(used), "10.213.0.11")
-    lab = LabRecord("lab", "/checkout", "10.213.0.0/24", "", "", (host,))
+    lab = LabRecord("lab", "/checkout", "10.213.0.0/24", "", "", "", (host,))
     monkeypatch.setattr(record, "all_labs", lambda: [lab])
     assert image.ensure(KIND) != old
     assert (old.exists(), used.exists(), len(builds)) == (False, True, 3)
