@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from oauth_server import passwords
 from oauth_server.keys import creation
+from oauth_server.keys.jose import PrivateKey
+from oauth_server.models import Algorithm
 from oauth_server.protocol import client_secret
 from tests.server.process import Server, Site, serving
 
@@ -36,11 +38,20 @@ def _entry(client_id: str, **changes: object) -> dict[str, object]:
     return {name: value for name, value in entry.items() if value is not None}
 
 
+DEVICE_KEY = PrivateKey.generate(Algorithm.ES256)
+"""Of the client `device`, which authenticates by private_key_jwt."""
+
 CLIENTS = [
     _entry("gateway_01"),
     _entry("machine", client_secret_hash=client_secret.digest(URL_SAFE_SECRET)),
+    _entry(
+        "device", token_endpoint_auth_method="private_key_jwt", client_secret_hash=None,
+        jwks={"keys": [DEVICE_KEY.public.to_jwk()]},
+    ),
+    _entry("api", resource="https://api.example.com"),
     _entry("poster", token_endpoint_auth_method="client_secret_post"),
     _entry("narrow", scope="telemetry:read", audience=["https://api.example.com"]),
+    _entry("api", resource="https://api.example.com"),
     _entry(
         "web", grant_types=["authorization_code", "refresh_token"],
         redirect_uris=["https://web.example.com/callback"], client_name="Weather Map",

@@ -106,8 +106,8 @@ def test_an_unknown_client_and_a_wrong_secret_get_the_same_answer(http: httpx.Cl
         pytest.param({}, 400, "invalid_request", id="rfc6749-5.2-no-grant-type"),
         pytest.param({"grant_type": "password"}, 400, "unsupported_grant_type", id="password"),
         pytest.param(
-            {"grant_type": "authorization_code", "code": "x"}, 400, "unsupported_grant_type",
-            id="not-served-yet",
+            {"grant_type": "authorization_code", "code": "x"}, 400, "unauthorized_client",
+            id="not-registered",
         ),
         pytest.param({**GRANT, "scope": "admin"}, 403, "invalid_scope", id="not-registered"),
         pytest.param(
