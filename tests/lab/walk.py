@@ -141,7 +141,7 @@ def _shown(values: Mapping[str, str]) -> None:
 
 
 def _short(value: str) -> str:
-    return value if len(value) <= 56 else f"{value[:40]}… ({len(value)} characters)"
+    return value if len(value) <= 56 else f"{value[:24]}…{value[-12:]} ({len(value)} characters)"
 
 
 def _styled(text: str, code: int) -> str:

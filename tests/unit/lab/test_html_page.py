@@ -7,7 +7,8 @@ from tests.lab.html_page import Form
 
 PAGE = """<!DOCTYPE html><html><head><title>Log
  in – host</title><style>p > a { color: red }</style></head><body>
-<div role="alert"><svg><path d="M9"/></svg><p>Not <strong>right</strong>.</p><p>Again.</p></div><p>Other</p>
+<div role="alert"><svg><path d="M9"/></svg><p>Not <strong>right</strong>.</p><p>Again.</p></div>
+<p>Other</p>
 <form method="post" action="/authorize?a=1&amp;b=2">
 <input type="hidden" name="csrf" value="&quot;x&quot;"><input name="username" value="ada" required>
 <button name="action" value="login">Log in</button></form>
