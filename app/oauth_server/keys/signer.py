@@ -15,10 +15,10 @@ from oauth_server.keys.jose import compact
 
 # A thread has at most this many signatures to make, so that under overload what is accepted stays
 # quick and the surplus is told at once.
-QUEUE_PER_THREAD = 6
+QUEUE_PER_THREAD = 4
 # Under load the loop takes finished signatures a few at a time: each time that it runs it costs the
 # threads their cores and their caches. What is finished waits for a signature or two more.
-_TOGETHER = 3
+_TOGETHER = 2
 
 
 class SigningKey(Protocol):
