@@ -51,7 +51,6 @@ CLIENTS = [
     _entry("api", resource="https://api.example.com"),
     _entry("poster", token_endpoint_auth_method="client_secret_post"),
     _entry("narrow", scope="telemetry:read", audience=["https://api.example.com"]),
-    _entry("api", resource="https://api.example.com"),
     _entry(
         "web", grant_types=["authorization_code", "refresh_token"],
         redirect_uris=["https://web.example.com/callback"], client_name="Weather Map",

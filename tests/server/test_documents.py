@@ -27,10 +27,16 @@ def test_the_metadata_is_of_the_issuer_whoever_asks(
 
 def test_every_advertised_url_is_served(http: httpx.Client) -> None:
     document = http.get("/.well-known/oauth-authorization-server").json()
-    for name in ("token_endpoint", "jwks_uri"):
-        path = httpx.URL(document[name]).path
-        assert http.get(path).status_code in {200, 405}
-    assert [name for name in document if name.endswith("_endpoint")] == ["token_endpoint"]
+    addresses = {
+        name: url for name, url in document.items() if name.endswith(("_endpoint", "_uri"))
+    }
+    assert sorted(addresses) == [
+        "authorization_endpoint", "introspection_endpoint", "jwks_uri", "revocation_endpoint",
+        "token_endpoint",
+    ]  # fmt: skip
+    for url in addresses.values():
+        # 400: an authorization request without parameters; 405: it takes a POST.
+        assert http.get(httpx.URL(url).path).status_code in {200, 400, 405}
 
 
 def test_the_keys_are_those_of_the_ring(http: httpx.Client, site: Site) -> None:
