@@ -8,7 +8,8 @@ import pytest
 
 from oauth_server import clients
 from oauth_server.errors import OperatorError
-from oauth_server.models import AuthMethod, GrantType
+from oauth_server.keys.jose import PrivateKey
+from oauth_server.models import Algorithm, AuthMethod, GrantType
 from oauth_server.protocol import client_secret
 
 HASH = client_secret.digest("secret")
@@ -196,3 +197,49 @@ def test_a_value_is_never_repeated(tmp_path: Path) -> None:
     """Who puts the secret where its hash belongs should not find it in a deploy's output."""
     entry = confidential(client_secret_hash="hunter2", scope=["hunter2"], grant_types=["hunter2"])
     assert "hunter2" not in "".join(problems(tmp_path, {"clients": [entry]}))
+
+
+JWK = PrivateKey.generate(Algorithm.ES256).public.to_jwk()
+
+
+def with_keys(*keys: object, **changes: Any) -> dict[str, Any]:
+    entry = {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "client_secret_hash": None,
+        "jwks": {"keys": list(keys)},
+    }
+    return confidential(**{**entry, **changes})
+
+
+def test_a_client_may_have_keys_instead_of_a_secret(tmp_path: Path) -> None:
+    """RFC 7591 §2."""
+    entry = with_keys(JWK, {**JWK, "kid": "next"}, resource="https://api.example.com")
+    loaded = clients.load(write(tmp_path, {"clients": [entry]}))["gateway_01"]
+    assert loaded.jwks is not None
+    assert [key["kid"] for key in loaded.jwks.keys] == [JWK["kid"], "next"]
+    assert loaded.resource == "https://api.example.com"
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (with_keys(jwks=None), "clients[0].jwks: is missing"),
+        (with_keys(), "clients[0].jwks.keys: must be array of length >= 1"),
+        (with_keys(*[JWK] * 11), "clients[0].jwks.keys: must be array of length <= 10"),
+        (with_keys(JWK, JWK), "clients[0].jwks.keys[1]: its kid belongs to an earlier key"),
+        (with_keys({**JWK, "d": "x"}), "clients[0].jwks.keys[0]: has private members"),
+        (with_keys({**JWK, "kid": 1}), "clients[0].jwks.keys[0]: kid must be"),
+        (
+            with_keys(JWK, client_secret_hash=HASH),
+            "clients[0].client_secret_hash: must be absent for a client (private_key_jwt)",
+        ),
+        (confidential(jwks={"keys": [JWK]}), "clients[0].jwks: is for private_key_jwt"),
+        (confidential(resource="a b"), "clients[0].resource: must be ASCII without spaces"),
+        (public(resource="https://a"), "clients[0].resource: is for a client that can"),
+    ],
+)
+def test_keys_that_are_none_are_refused(
+    tmp_path: Path, entry: dict[str, Any], problem: str
+) -> None:
+    (found,) = problems(tmp_path, {"clients": [entry]})
+    assert found.startswith(problem)

@@ -4,12 +4,15 @@ import asyncio
 from datetime import timedelta
 from unittest import mock
 
+import msgspec
 import pytest
 
 from oauth_server.errors import ErrorCode, ProtocolError
 from oauth_server.grants.authentication import ClientAuthenticator
-from oauth_server.models import AuthMethod, Client, GrantType
-from oauth_server.protocol import client_secret
+from oauth_server.keys import algorithms
+from oauth_server.keys.jose import PrivateKey
+from oauth_server.models import Algorithm, AuthMethod, Client, GrantType, Jwks
+from oauth_server.protocol import client_secret, jws
 from oauth_server.protocol.credentials import Credentials
 from oauth_server.store.memory import MemoryStore
 
@@ -88,3 +91,76 @@ def test_an_unknown_client_costs_the_same_hashes_as_a_known_one() -> None:
         with mock.patch.object(client_secret, "digest", side_effect=client_secret.digest) as hashed:
             refusal(credentials)
         assert hashed.call_count == 1
+
+
+ISSUER = "https://a.example"
+KEY = PrivateKey.generate(Algorithm.ES256)
+
+
+def device(kid: str = KEY.public.kid) -> Client:
+    return msgspec.structs.replace(
+        client("device", AuthMethod.PRIVATE_KEY_JWT),
+        client_secret_hash=None,
+        jwks=Jwks(keys=({**KEY.public.to_jwk(), "kid": kid},)),
+    )
+
+
+class Clock:
+    """Authentication of one device, at a time that stands."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.authenticator = ClientAuthenticator(
+            {"device": device(), "basic": client("basic", BASIC)},
+            MemoryStore(clock=lambda: self.now), ISSUER, timedelta(seconds=30), lambda: self.now,
+        )  # fmt: skip
+
+    def assertion(self, client_id: str = "device", **changes: object) -> Credentials:
+        claims = {
+            "iss": client_id, "sub": client_id, "aud": ISSUER, "exp": 1300, "jti": "j", **changes
+        }  # fmt: skip
+        sent = jws.parse(KEY.sign("JWT", claims))
+        return Credentials(AuthMethod.PRIVATE_KEY_JWT, client_id, assertion=sent)
+
+    def reason(self, credentials: Credentials) -> str | None:
+        try:
+            asyncio.run(self.authenticator.authenticate(credentials))
+        except ProtocolError as refused:
+            return refused.reason if refused.code is ErrorCode.INVALID_CLIENT else refused.code
+        return None
+
+
+def test_an_assertion_is_good_once_for_as_long_as_it_could_be_good() -> None:
+    """RFC 7523 §3, point 7: it is forgotten when it has expired anyway."""
+    clock = Clock()
+    assert clock.reason(clock.assertion()) is None
+    for clock.now in (1000.0, 1299.0, 1329.9):
+        assert clock.reason(clock.assertion()) == "assertion_replayed"
+    clock.now = 1330.0
+    assert clock.reason(clock.assertion()) == "assertion_expired"
+    assert clock.reason(clock.assertion(exp=1400)) is None
+
+
+def test_an_assertion_that_is_refused_uses_nothing_up() -> None:
+    clock = Clock()
+    assert clock.reason(clock.assertion(aud=[ISSUER])) == "assertion_audience"
+    assert clock.reason(clock.assertion()) is None
+
+
+def test_an_unknown_client_costs_the_same_verifications_as_a_known_one() -> None:
+    """No oracle for clients: who exists, and who authenticates by what."""
+    clock = Clock()
+    for client_id in ("device", "unknown", "basic"):
+        credentials = clock.assertion(client_id, exp=1)
+        with (
+            mock.patch.object(algorithms, "verifies", side_effect=algorithms.verifies) as verified,
+            mock.patch.object(client_secret, "digest", side_effect=client_secret.digest) as hashed,
+        ):
+            assert clock.reason(credentials) is not None
+        assert (verified.call_count, hashed.call_count) == (1, 0)
+
+
+def test_a_client_with_a_key_has_no_secret() -> None:
+    clock = Clock()
+    for method in (BASIC, POST, NONE):
+        assert clock.reason(Credentials(method, "device", "")) == "method_not_registered"
