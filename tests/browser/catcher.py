@@ -11,8 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Catcher:
+    """`page` is what it shows at all other addresses."""
+
     port: int
     caught: list[str] = field(default_factory=list)
+    page: str = ""
 
 
 @contextmanager
@@ -24,7 +27,10 @@ def catcher() -> Iterator[Catcher]:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(b"<title>Caught</title>Back in the app")
+            shown = "<title>Caught</title>Back in the app"
+            if not self.path.startswith("/callback"):
+                shown = f"<title>Elsewhere</title>{caught.page}"
+            self.wfile.write(shown.encode())
 
         def log_message(self, *_: object) -> None:
             return

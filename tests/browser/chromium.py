@@ -74,6 +74,7 @@ class Browser:
     def __init__(self, driver: httpx.Client, session: str) -> None:
         self._driver = driver
         self._session = session
+        self._complaints: list[str] = []
 
     def command(self, method: str, path: str, body: object | None = None) -> Any:
         response = self._driver.request(method, f"/session/{self._session}{path}", json=body)
@@ -119,6 +120,14 @@ class Browser:
         """What the console complained of."""
         entries = self.command("POST", "/se/log", {"type": "browser"})
         return [str(entry["message"]) for entry in entries]
+
+    def wait_for_complaint(self, of: str) -> None:
+        """In the console, now or among what was read before."""
+        end = time.monotonic() + 10
+        while not any(of in message for message in self._complaints):
+            assert time.monotonic() < end, self._complaints
+            self._complaints += self.log()
+            time.sleep(0.05)
 
     def look_like(self, *, width: int, height: int, scheme: str, phone: bool = False) -> None:
         self.cdp(

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.browser import chromium
+from tests.browser.catcher import Catcher, catcher
+from tests.browser.chromium import Browser
 from tests.server.conftest import site
-from tests.server.process import Site
+from tests.server.process import Server, Site, serving
 
 __all__ = ["site"]
 
@@ -33,3 +38,27 @@ def wordy_site(site: Site, tmp_path: Path) -> Site:
     clients = tmp_path / "clients.json"
     clients.write_text(json.dumps({"clients": registered}))
     return dataclasses.replace(site, clients=clients)
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with chromium.driver(tmp_path_factory.mktemp("driver")) as running:
+        yield running
+
+
+@pytest.fixture
+def browser(driver: httpx.Client, tmp_path: Path) -> Iterator[Browser]:
+    with chromium.browser(driver, tmp_path / "profile") as window:
+        yield window
+
+
+@pytest.fixture
+def app() -> Iterator[Catcher]:
+    with catcher() as listening:
+        yield listening
+
+
+@pytest.fixture
+def server(tmp_path: Path, site: Site) -> Iterator[Server]:
+    with serving(tmp_path, site) as running:
+        yield running

@@ -8,16 +8,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
-import pytest
-
-from tests.browser import chromium
 from tests.browser.accessible import faults
-from tests.browser.catcher import Catcher, catcher
+from tests.browser.catcher import Catcher
 from tests.browser.chromium import ENTER, TAB, Browser
 from tests.server.conftest import PASSWORD
 from tests.server.person import request
@@ -32,30 +27,6 @@ LOOKS = {
     # The same as 1280 at a zoom of 400 % (WCAG 2.2 §1.4.10).
     "narrow": {"width": 320, "height": 640, "scheme": "light", "phone": True},
 }
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with chromium.driver(tmp_path_factory.mktemp("driver")) as running:
-        yield running
-
-
-@pytest.fixture
-def browser(driver: httpx.Client, tmp_path: Path) -> Iterator[Browser]:
-    with chromium.browser(driver, tmp_path / "profile") as window:
-        yield window
-
-
-@pytest.fixture
-def app() -> Iterator[Catcher]:
-    with catcher() as listening:
-        yield listening
-
-
-@pytest.fixture
-def server(tmp_path: Path, site: Site) -> Iterator[Server]:
-    with serving(tmp_path, site) as running:
-        yield running
 
 
 def look(browser: Browser, page: str) -> None:
@@ -195,24 +166,25 @@ def test_long_names_fit(browser: Browser, wordy_site: Site, tmp_path: Path) -> N
         look(browser, "wordy-consent")
 
 
-@pytest.mark.parametrize(
-    ("damage", "fault"),
-    [
-        ("document.documentElement.lang = ''", "the page has no language"),
-        ("document.querySelector('label').remove()", "nothing tells what this is"),
-        ("document.querySelector('h1').outerHTML = '<h2>x</h2>'", "there is not one h1"),
-        ("document.querySelector('.lead').style.color = '#999'", "has a contrast of"),
-        ("document.querySelector('input:not([type=hidden])').style.border = '1px solid #ddd'",
-         "the edge of"),
-        ("document.querySelector('button').style.outline = 'none'", "focus does not show"),
-        ("document.querySelector('#password').removeAttribute('autocomplete')", "no autocomplete"),
-        ("document.querySelector('svg').removeAttribute('aria-hidden')", "an image without a text"),
-    ],
-)  # fmt: skip
-def test_what_would_keep_somebody_out_is_found(
-    browser: Browser, server: Server, damage: str, fault: str
-) -> None:
-    browser.open(f"https://127.0.0.1:{server.tcp[1]}/account")
-    assert faults(browser) == []
-    browser.run(damage)
-    assert any(fault in found for found in faults(browser))
+DAMAGE = {
+    "document.documentElement.lang = ''": "the page has no language",
+    "document.querySelector('label').remove()": "nothing tells what this is",
+    "document.querySelector('h1').outerHTML = '<h2>x</h2>'": "there is not one h1",
+    "document.querySelector('.lead').style.color = '#999'": "has a contrast of",
+    "document.querySelector('#username').style.border = '1px solid #ddd'": "the edge of",
+    "document.querySelector('#username').id = 'password'": "an id is there twice",
+    "document.querySelector('button').style.outline = 'none'": "focus does not show",
+    "document.querySelector('button').style = 'min-height: 0; padding: 0; font-size: 1px'":
+        "too small",
+    "document.querySelector('#password').removeAttribute('autocomplete')": "no autocomplete",
+    "document.querySelector('svg').removeAttribute('aria-hidden')": "an image without a text",
+}  # fmt: skip
+
+
+def test_what_would_keep_somebody_out_is_found(browser: Browser, server: Server) -> None:
+    """The check itself is checked: by pages that are broken in each way."""
+    for damage, fault in DAMAGE.items():
+        browser.open(f"https://127.0.0.1:{server.tcp[1]}/account")
+        assert faults(browser) == []
+        browser.run(damage)
+        assert any(fault in found for found in faults(browser)), damage
