@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import pytest
 from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from joserfc.jwk import ECKey
 from oauthlib.oauth2 import BackendApplicationClient
 from oauthlib.oauth2.rfc6749.errors import InvalidScopeError
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
-from tests.server.conftest import SCOPE, SECRET, URL_SAFE_SECRET
+from tests.server.conftest import DEVICE_KEY, SCOPE, SECRET, URL_SAFE_SECRET
 from tests.server.process import Server
 
 
@@ -52,3 +57,39 @@ def test_requests_oauthlib_understands_a_refusal(server: Server) -> None:
             token_url(server), auth=HTTPBasicAuth("gateway_01", "a secret of%3A 100%25 %2B more"),
             verify=str(server.certificate),
         )  # fmt: skip
+
+
+class ShortLived(PrivateKeyJWT):  # type: ignore[misc]  # Authlib is untyped
+    """Authlib's assertions live for an hour, and with claims of one's own share their jti."""
+
+    def sign(self, auth: Any, token_endpoint: str) -> Any:
+        self.claims = {"exp": int(time.time()) + 60}
+        return super().sign(auth, token_endpoint)
+
+
+def test_authlib_proves_itself_by_a_key(server: Server) -> None:
+    """RFC 7523, with the issuer as the audience."""
+    session = AuthlibSession(
+        "device", ECKey.import_key(DEVICE_KEY.to_pem()), scope=SCOPE,
+        token_endpoint_auth_method=ShortLived(
+            token_endpoint="https://127.0.0.1", alg="ES256",
+            headers={"kid": DEVICE_KEY.public.kid},
+        ),
+    )  # fmt: skip
+    for _ in range(2):  # each time another jti
+        token = session.fetch_token(
+            token_url(server), grant_type="client_credentials", verify=str(server.certificate)
+        )
+        assert token["scope"] == SCOPE
+
+
+def test_authlib_asks_about_its_token_and_gives_it_back(server: Server) -> None:
+    session = AuthlibSession("machine", URL_SAFE_SECRET, scope=SCOPE)
+    base, verify = f"https://127.0.0.1:{server.tcp[1]}", str(server.certificate)
+    token = session.fetch_token(
+        token_url(server), grant_type="client_credentials", verify=verify
+    )["access_token"]  # fmt: skip
+    assert session.introspect_token(base + "/introspect", token, verify=verify).json()["active"]
+    assert session.revoke_token(base + "/revoke", token, verify=verify).status_code == 200
+    answer = session.introspect_token(base + "/introspect", token, verify=verify)
+    assert answer.json() == {"active": False}

@@ -9,6 +9,7 @@ import pytest
 from oauth_server.errors import OperatorError
 from oauth_server.keys import ring
 from oauth_server.keys.jose import PrivateKey
+from oauth_server.models import Algorithm
 
 
 def entry(directory: Path, key: PrivateKey) -> Path:
@@ -119,3 +120,36 @@ def test_an_active_that_is_no_link_or_is_missing_is_named(ring_directory: Path) 
     assert refusal(ring_directory).startswith(f"{active}: there is none;")
     active.mkdir()
     assert refusal(ring_directory) == f"{active}: is not a symbolic link to a key of the ring"
+
+
+def test_an_active_key_that_does_not_fit_the_algorithm_is_named(ring_directory: Path) -> None:
+    for algorithm in (Algorithm.ES256, Algorithm.EDDSA):
+        with pytest.raises(OperatorError, match=f"is for RS256, and .* is {algorithm.value}"):
+            ring.load(ring_directory, algorithm)
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.ES256, Algorithm.EDDSA])
+def test_keys_of_several_kinds_are_published_together(
+    ring_directory: Path, key: PrivateKey, algorithm: Algorithm
+) -> None:
+    """As after a change of the algorithm: what the old key signed has still to be verified."""
+    elliptic = PrivateKey.generate(algorithm)
+    new = entry(ring_directory, elliptic)
+    new.mkdir()
+    (new / "private.pem").write_bytes(elliptic.to_pem())
+    (new / "private.pem").chmod(0o600)
+    (new / "public.pem").write_bytes(elliptic.public.to_pem())
+    active = ring_directory / "ring" / "active"
+    active.unlink()
+    active.symlink_to(elliptic.public.kid)
+    loaded = ring.load(ring_directory, algorithm)
+    assert loaded.active.public.kid == elliptic.public.kid
+    assert {public.algorithm for public in loaded.published} == {algorithm, Algorithm.RS256}
+    assert {public.kid for public in loaded.published} == {key.public.kid, elliptic.public.kid}
+
+
+def test_an_rsa_key_is_for_one_algorithm(ring_directory: Path) -> None:
+    """RFC 8725 §3.1."""
+    loaded = ring.load(ring_directory, Algorithm.PS256)
+    assert loaded.active.public.algorithm is Algorithm.PS256
+    assert [public.to_jwk()["alg"] for public in loaded.published] == ["PS256"]
