@@ -17,6 +17,8 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _AUDIENCE = re.compile(r"[\x21-\x7e]{1,512}")
 _MAX_BYTES = 16 * 1024 * 1024
 
+# A token has both, and past 8 KiB nobody reads it (protocol/jws.py).
+_MAX_SCOPE_AND_AUDIENCE = 4096
 _BY_SECRET = {AuthMethod.CLIENT_SECRET_BASIC, AuthMethod.CLIENT_SECRET_POST}
 
 Clients = Mapping[str, Client]
@@ -91,6 +93,8 @@ def _check(client: Client, where: str, report: schema.Report) -> None:
     """The rules between fields."""
     if GrantType.AUTHORIZATION_CODE in client.grant_types and not client.redirect_uris:
         report(f"{where}.redirect_uris", "must not be empty for authorization_code")
+    if len(client.scope) + sum(map(len, client.audience)) > _MAX_SCOPE_AND_AUDIENCE:
+        report(where, f"scope and audience have more than {_MAX_SCOPE_AND_AUDIENCE} characters")
     method = client.token_endpoint_auth_method
     if method is AuthMethod.NONE:
         if GrantType.CLIENT_CREDENTIALS in client.grant_types:  # RFC 6749 §4.4

@@ -98,6 +98,7 @@ def test_there_may_be_no_clients(tmp_path: Path) -> None:
         (confidential(grant_types=[]), "clients[0].grant_types: must be array of length >= 1"),
         (confidential(grant_types=["implicit"]), "clients[0].grant_types[0]: is not one of"),
         (confidential(grant_type=[]), "clients[0].grant_type: is not known; did you mean"),
+        (confidential(scope="a" * 4097), "clients[0]: scope and audience have more than 4096"),
         (confidential(audience=["a b"]), "clients[0].audience[0]: must be ASCII without spaces"),
         (
             confidential(redirect_uris=["https://a.example", "http://a.example"]),

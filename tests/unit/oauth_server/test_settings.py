@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from oauth_server import settings
 from oauth_server.errors import OperatorError
+from oauth_server.models import Algorithm
 
 ISSUER = "issuer: https://auth.example.com\n"
 PLAIN = "aliases (*) and tags (!) are not known here"
@@ -187,3 +188,36 @@ def test_text_of_any_kind_is_settings_or_an_operators_error(
     path.write_text(text, "utf-8", "replace")
     with pytest.raises(OperatorError):
         settings.load(path)
+
+
+RANGES = {
+    "access_token_lifetime": (60, 86400),
+    "refresh_token_lifetime": (60, 31536000),
+    "code_timeout": (1, 600),
+    "clock_leeway": (0, 300),
+    "refresh_reuse_grace": (0, 60),
+    "session_lifetime": (60, 604800),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"), [(name, *ends) for name, ends in RANGES.items()]
+)
+def test_a_time_has_both_ends(tmp_path: Path, name: str, least: int, most: int) -> None:
+    for value in (least, most):
+        assert getattr(settings.load(write(tmp_path, f"{ISSUER}{name}: {value}\n")), name) == value
+    for wrong in (least - 1, most + 1, f"{least}.5", "1e3", "true", "'60'", ".nan", ".inf"):
+        (problem,) = problems(tmp_path, f"{ISSUER}{name}: {wrong}\n")
+        assert problem.startswith(f"{name}: must be int")
+
+
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_tokens_are_signed_as_the_operator_says(tmp_path: Path, algorithm: Algorithm) -> None:
+    text = f"{ISSUER}signing: {{algorithm: {algorithm.value}}}\n"
+    assert settings.load(write(tmp_path, text)).signing.algorithm is algorithm
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "rs256", "ES512", "Ed25519"])
+def test_other_algorithms_are_not_there_to_choose(tmp_path: Path, algorithm: str) -> None:
+    (problem,) = problems(tmp_path, f"{ISSUER}signing: {{algorithm: {algorithm}}}\n")
+    assert problem == "signing.algorithm: is not one of the values that are known"

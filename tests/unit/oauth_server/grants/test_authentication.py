@@ -7,7 +7,7 @@ from unittest import mock
 import msgspec
 import pytest
 
-from oauth_server.errors import ErrorCode, ProtocolError
+from oauth_server.errors import ErrorCode, ProtocolError, UnavailableError
 from oauth_server.grants.authentication import ClientAuthenticator
 from oauth_server.keys import algorithms
 from oauth_server.keys.jose import PrivateKey
@@ -125,6 +125,8 @@ class Clock:
     def reason(self, credentials: Credentials) -> str | None:
         try:
             asyncio.run(self.authenticator.authenticate(credentials))
+        except UnavailableError:
+            raise
         except ProtocolError as refused:
             return refused.reason if refused.code is ErrorCode.INVALID_CLIENT else refused.code
         return None
@@ -164,3 +166,15 @@ def test_a_client_with_a_key_has_no_secret() -> None:
     clock = Clock()
     for method in (BASIC, POST, NONE):
         assert clock.reason(Credentials(method, "device", "")) == "method_not_registered"
+
+
+def test_without_a_memory_of_what_was_used_nobody_gets_in() -> None:
+    """A replay that nobody can notice is no proof: 503, not a token."""
+    clock = Clock()
+    gone = UnavailableError("The store is gone.", reason="store_connection")
+    store = mock.Mock(use_assertion=mock.AsyncMock(side_effect=gone))
+    clock.authenticator = ClientAuthenticator(
+        {"device": device()}, store, ISSUER, timedelta(seconds=30), lambda: clock.now
+    )
+    with pytest.raises(UnavailableError):
+        clock.reason(clock.assertion())
