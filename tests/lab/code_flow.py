@@ -24,10 +24,17 @@ _TIMEOUT = 15.0
 class CodeFlow:
     """One run, a method a step, in the order of the methods. Each raises LabError.
 
-    `described` is what lab.json says; `base` replaces the issuer where requests go.
+    `described` is what lab.json says; `base` replaces the issuer where requests go, and `source` is
+    the address that they come from.
     """
 
-    def __init__(self, described: Mapping[str, Any], *, base: str | None = None) -> None:
+    def __init__(
+        self,
+        described: Mapping[str, Any],
+        *,
+        base: str | None = None,
+        source: str | None = None,
+    ) -> None:
         self.issuer: str = described["issuer"]
         self.client: dict[str, str] = described["public_client"]
         self.user: dict[str, str] = described["user"]
@@ -41,7 +48,8 @@ class CodeFlow:
             )
         trusted = ssl.create_default_context(cafile=str(ca_file))
         trusted.minimum_version = ssl.TLSVersion.TLSv1_3
-        self._http = httpx.Client(verify=trusted, timeout=_TIMEOUT, trust_env=False)
+        transport = httpx.HTTPTransport(verify=trusted, local_address=source, trust_env=False)
+        self._http = httpx.Client(transport=transport, timeout=_TIMEOUT, trust_env=False)
         self._endpoints: dict[str, str] = {}
 
     def close(self) -> None:
