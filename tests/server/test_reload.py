@@ -223,7 +223,9 @@ def test_50_reloads_under_load_fail_no_request_and_leave_nothing_behind(
     assert set(statuses) == {200}
     assert broken == []
     assert len(statuses) > 100
-    assert after[:2] == before[:2]
+    # Reading its files opens some for a moment; a leak would be one a reload, or fifty.
+    assert after[0] - before[0] < 5
+    assert after[1] - before[1] < 5
     assert after[2] - before[2] < 6_000_000
     assert reloadable.journal == ""
 
