@@ -96,6 +96,14 @@ test-browser: .venv ## Log in with headless Chromium; screenshots in .artefacts/
 test-lab: .venv ## Lab hosts: converge, converge again, break, audit (root, systemd-nspawn)
 	.venv/bin/pytest -n 3 --dist loadfile tests/deploy  # so do these
 
+.PHONY: bench
+bench: .venv /usr/bin/wrk ## Speed and size, as ratios (others: node and npm; NAMES=)
+	.venv/bin/python -m benchmarks $(NAMES)
+
+/usr/bin/wrk:
+	apt-get update --quiet
+	apt-get install --quiet --yes --no-install-recommends wrk
+
 # The lab -----------------------------------------------------------------------------------------
 
 .PHONY: lab

@@ -1,0 +1,81 @@
+"""wrk as the load: what it got, how long that took, and the processor time that it used itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_REPORT = """
+done = function(summary, latency, _)
+  local errors = summary.errors
+  io.write(string.format(
+    '\\n{"requests":%d,"seconds":%f,"p50":%f,"p99":%f,"refused":%d,"broken":%d}\\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3,
+    latency:percentile(99) / 1e3, errors.status,
+    errors.connect + errors.read + errors.write + errors.timeout))
+end
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A POST of a form."""
+
+    url: str
+    body: str
+    headers: Mapping[str, str]
+
+    def script(self) -> str:
+        lines = ['wrk.method = "POST"', f"wrk.body = {json.dumps(self.body)}"]
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **self.headers}
+        lines += [f"wrk.headers[{json.dumps(k)}] = {json.dumps(v)}" for k, v in headers.items()]
+        return "\n".join(lines) + _REPORT
+
+
+@dataclass(frozen=True)
+class Load:
+    """`p50` and `p99` are milliseconds; `processor` is wrk's own, in seconds."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    refused: int
+    broken: int
+    processor: float
+
+    @property
+    def rate(self) -> float:
+        return (self.requests - self.refused) / self.seconds
+
+
+def put(request: Request, *, connections: int, seconds: float) -> Load:
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(request.script())
+        script.flush()
+        before = os.times()
+        done = subprocess.run(
+            [
+                "wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s",
+                "-s", script.name, request.url,
+            ],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        after = os.times()
+    used = after.children_user - before.children_user
+    used += after.children_system - before.children_system
+    return Load(**json.loads(done.stdout.splitlines()[-1]), processor=used)
+
+
+def processor_time(pids: list[int]) -> float:
+    """Seconds that these processes have used, threads included."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")

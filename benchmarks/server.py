@@ -1,0 +1,37 @@
+"""Our server as it is deployed, but for TLS on a TCP socket that it inherits: `serve` without."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from pathlib import Path
+
+from oauth_server import clients, composition, systemd
+from oauth_server.composition import Loaded
+from oauth_server.keys import ring
+from oauth_server.log import LogFile
+from oauth_server.settings import Settings, load
+from oauth_server.store.memory import MemoryStore
+
+
+def main(config: Path, descriptor: int) -> None:
+    listening = socket.socket(fileno=descriptor)
+    listening.setblocking(False)
+    settings: Settings = load(config)
+    loaded = Loaded(
+        settings,
+        clients.load(Path(settings.clients_file)),
+        ring.load(Path(settings.keys_directory), settings.signing.algorithm),
+    )
+    server = composition.Server(
+        loaded,
+        store=MemoryStore(),
+        sink=LogFile(Path(settings.log_file)),
+        sockets=[systemd.Passed("plain", listening)],
+    )
+    asyncio.run(server.run())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

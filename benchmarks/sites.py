@@ -1,0 +1,155 @@
+"""Starts what is measured: our server and the others, each on a free port of loopback."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from benchmarks.load import Request
+from oauth_server.keys import creation
+from oauth_server.models import Algorithm
+from oauth_server.protocol import client_secret
+
+ROOT = Path(__file__).resolve().parents[1]
+RIVALS = Path(__file__).parent / "rivals"
+_CLIENT = "machine"
+_SECRET = client_secret.generate()
+_BASIC = "Basic " + base64.b64encode(f"{_CLIENT}:{_SECRET}".encode()).decode()
+
+
+@dataclass(frozen=True)
+class Running:
+    """Processes behind one port, and how a token is fetched there."""
+
+    request: Request
+    port: int
+    pids: list[int]
+    private_key: Path | None = None
+
+
+@contextmanager
+def ours(directory: Path, algorithm: Algorithm, *, processes: int = 1) -> Iterator[Running]:
+    """Plain HTTP, so that nobody's TLS is compared; log, metrics and bounds as always."""
+    site = directory / algorithm.value
+    if not site.exists():
+        site.mkdir()
+        creation.init(site / "keys", algorithm)
+    entry = {
+        "client_id": _CLIENT, "grant_types": ["client_credentials"],
+        "scope": "telemetry:read telemetry:write",
+        "client_secret_hash": client_secret.digest(_SECRET),
+    }  # fmt: skip
+    (site / "clients.json").write_text(json.dumps({"clients": [entry]}))
+    settings = {
+        "issuer": "https://auth.example.com", "signing": {"algorithm": algorithm.value},
+        "keys_directory": str(site / "keys"), "clients_file": str(site / "clients.json"),
+        "log_file": str(site / "log"),
+    }  # fmt: skip
+    (site / "server.yaml").write_text(yaml.safe_dump(settings))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        command = [
+            sys.executable, "-m", "benchmarks.server", str(site / "server.yaml"),
+            str(listening.fileno()),
+        ]  # fmt: skip
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'app'}"}
+        port = listening.getsockname()[1]
+        started = [
+            subprocess.Popen(command, pass_fds=[listening.fileno()], env=environment)
+            for _ in range(processes)
+        ]
+        with _stopped_at_the_end(started):
+            yield Running(
+                _request(port, "/token"), _answering(port),
+                [process.pid for process in started], site / "keys" / "private_key.pem",
+            )  # fmt: skip
+
+
+@contextmanager
+def node(_: Path) -> Iterator[Running]:
+    if not (RIVALS / "node" / "node_modules").is_dir():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=RIVALS / "node", check=True)
+    port = _free_port()
+    command = ["node", "server.js", str(port), _CLIENT, _SECRET]
+    process = subprocess.Popen(
+        command, cwd=RIVALS / "node", env={**os.environ, "NODE_ENV": "production"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    with _stopped_at_the_end([process]):
+        yield Running(_request(port, "/token"), _answering(port), [process.pid])
+
+
+@contextmanager
+def django(directory: Path) -> Iterator[Running]:
+    environment = directory / "django"
+    python = environment / "bin" / "python"
+    if not python.exists():
+        uv = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
+        subprocess.run([uv, "venv", "--quiet", "-p", sys.executable, environment], check=True)
+        lock = RIVALS / "django" / "requirements.lock"
+        subprocess.run(
+            [uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", lock], check=True
+        )
+    port = _free_port()
+    command = [
+        str(python), "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "1",
+        "--threads", "4", "--log-level", "error", "--keep-alive", "30", "server:application",
+    ]  # fmt: skip
+    variables = {
+        "DATABASE": str(directory / "django.sqlite3"), "CLIENT_ID": _CLIENT,
+        "CLIENT_SECRET": _SECRET,
+    }  # fmt: skip
+    process = subprocess.Popen(command, cwd=RIVALS / "django", env={**os.environ, **variables})
+    with _stopped_at_the_end([process]):
+        _answering(port)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        yield Running(_request(port, "/o/token/"), port, [int(child) for child in children])
+
+
+def _request(port: int, path: str) -> Request:
+    return Request(
+        f"http://127.0.0.1:{port}{path}", "grant_type=client_credentials", {"Authorization": _BASIC}
+    )
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+def _answering(port: int) -> int:
+    """Waits for the first answer to anything."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                if connection.recv(1):
+                    return port
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
+@contextmanager
+def _stopped_at_the_end(processes: list[subprocess.Popen[bytes]]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(30)
