@@ -1,4 +1,4 @@
-"""No secret is in pyinfra's output at any verbosity, nor in a process's arguments or environ."""
+"""No secret is in pyinfra's output at any verbosity, a process's arguments or environ, or a log."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.deploy import running
+from tests.lab.code_flow import CodeFlow
 from tests.lab.fixtures import RunningLab
 
 _CLIENT_SECRET = "a-secret-that-only-the-environment-holds"
@@ -19,7 +21,8 @@ _CLIENT_SECRET = "a-secret-that-only-the-environment-holds"
 # Everything that makes the run send secrets anew: a certificate's key, Redis' password, a client.
 _FORGET = (
     "sudo systemctl stop oauth-server.service; "
-    "sudo rm -rf /etc/oauth2/certs /etc/oauth2/redis.password /etc/oauth2/clients.json"
+    "sudo rm -rf /etc/oauth2/certs /etc/oauth2/redis.password /etc/oauth2/clients.json "
+    "/etc/oauth2/users.json"
 )
 _INVENTORY = """\
 import sys
@@ -41,11 +44,26 @@ done
 """
 
 
+_LOGS = (
+    "sudo sh -c 'journalctl --no-pager -o export; cat /var/log/oauth_server.log* /var/log/nginx/*'"
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the loudest run said, what processes on the host showed meanwhile, and the logs.
+
+    `passed` are the secrets of a login that went on while processes were watched.
+    """
+
+    said: str
+    seen: str
+    logs: str
+    passed: dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def run_with_everything_shown(
-    deployed: RunningLab, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, str]]:
-    """What the loudest run says, and what every process on the host showed during it."""
+def shown(deployed: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     inventory = tmp_path_factory.mktemp("inventory") / "inventory.py"
     inventory.write_text(_INVENTORY.format(root=str(running.ROOT)))
     deployed.ssh(_FORGET)
@@ -60,8 +78,34 @@ def run_with_everything_shown(
             )
             said += result.stdout + result.stderr
             assert result.returncode == 0, said
-    yield said, seen[0]
+        passed = _log_in(deployed)
+    yield Shown(said, seen[0], deployed.ssh(_LOGS).stdout, passed)
     running.deploy(deployed)
+
+
+def _log_in(lab: RunningLab) -> dict[str, str]:
+    """Everything secret of a login, honest requests and ones in the wrong place alike."""
+    described = json.loads(lab.lab_json.read_text())
+    with closing(CodeFlow(described)) as app:
+        consent = app.log_in(app.ask())
+        answer = app.allow(consent)
+        tokens = app.redeem(answer)
+        app.refused(grant_type="authorization_code", code=answer["code"], code_verifier="x" * 43)
+        fresh = CodeFlow(described)
+        with closing(fresh):
+            pair = fresh.redeem(fresh.allow(fresh.log_in(fresh.ask())))
+            fresh.refresh(pair["refresh_token"])
+            fresh.revoke(pair["access_token"])
+        family = len(pair["refresh_token"]) - 86
+        return {
+            "code": answer["code"],
+            "verifier": app.verifier,
+            "access token": tokens["access_token"].rpartition(".")[2],
+            "refresh token": tokens["refresh_token"],
+            "handle of a refresh token": pair["refresh_token"][family : family + 43],
+            "secret of a refresh token": pair["refresh_token"][-43:],
+            **{f"cookie {name}": value for name, value in app.cookies.items()},
+        }
 
 
 @contextmanager
@@ -92,31 +136,45 @@ def _secrets(lab: RunningLab) -> dict[str, str]:
     return {
         "client secret by reference": _CLIENT_SECRET,
         "client secret of lab.json": described["confidential_client"]["client_secret"],
+        "password hash": described["user"]["password_hash"],
+        "salt and tag of it": described["user"]["password_hash"].split("p=4$")[1],
         "password of Redis": lab.ssh("sudo cat /etc/oauth2/redis.password").stdout.strip(),
         "key of the certificate": key[1],
         "signing key": signing[1],
     }
 
 
-def test_every_secret_was_really_there(
-    deployed: RunningLab, run_with_everything_shown: tuple[str, str]
-) -> None:
-    """Else the two tests below would look for nothing."""
-    _, seen = run_with_everything_shown
+def test_every_secret_was_really_there(deployed: RunningLab, shown: Shown) -> None:
+    """Else the tests below would look for nothing."""
     assert all(len(secret) >= 32 for secret in _secrets(deployed).values())
+    assert all(len(secret) >= 43 for secret in shown.passed.values())
+    assert {"cookie __Host-session", "cookie __Host-device"} <= shown.passed.keys()
     assert "from_the_environment" in deployed.ssh("sudo cat /etc/oauth2/clients.json").stdout
-    assert "/etc/oauth2/certs" in seen, "the watcher saw nothing of the run"
+    password_hash = _secrets(deployed)["password hash"]
+    assert password_hash in deployed.ssh("sudo cat /etc/oauth2/users.json").stdout
+    assert "/etc/oauth2/certs" in shown.seen, "the watcher saw nothing of the run"
+    assert " 200 - token " in shown.logs
+    assert "/authorize" in shown.logs
 
 
-def test_no_secret_is_in_the_output(
-    deployed: RunningLab, run_with_everything_shown: tuple[str, str]
-) -> None:
-    said, _ = run_with_everything_shown
-    assert [name for name, secret in _secrets(deployed).items() if secret in said] == []
+def test_no_secret_is_in_the_output(deployed: RunningLab, shown: Shown) -> None:
+    assert _found(deployed, shown, shown.said) == []
 
 
-def test_no_secret_is_in_an_argument_or_an_environment(
-    deployed: RunningLab, run_with_everything_shown: tuple[str, str]
-) -> None:
-    _, seen = run_with_everything_shown
-    assert [name for name, secret in _secrets(deployed).items() if secret in seen] == []
+def test_no_secret_is_in_an_argument_or_an_environment(deployed: RunningLab, shown: Shown) -> None:
+    assert _found(deployed, shown, shown.seen) == []
+
+
+def test_no_secret_is_in_a_log(deployed: RunningLab, shown: Shown) -> None:
+    """The journal, the server's log and nginx's, a code and a token sent wrongly included."""
+    assert _found(deployed, shown, shown.logs) == []
+
+
+def _found(lab: RunningLab, shown: Shown, text: str) -> list[str]:
+    described = json.loads(lab.lab_json.read_text())
+    secrets = {
+        **_secrets(lab),
+        **shown.passed,
+        "password": described["user"]["password"],
+    }
+    return [name for name, secret in secrets.items() if secret in text]

@@ -56,6 +56,11 @@ class CodeFlow:
         self._http.close()
 
     @property
+    def cookies(self) -> dict[str, str]:
+        """What the browser keeps by now."""
+        return dict(self._http.cookies)
+
+    @property
     def request(self) -> dict[str, str]:
         """The authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3)."""
         digest = hashlib.sha256(self.verifier.encode()).digest()
