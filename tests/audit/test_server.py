@@ -21,6 +21,7 @@ from tests.audit.verdict import must_equal, must_hold
 _CURRENT = "/opt/oauth-server/current"
 _SOCKET = "/run/oauth-server/http.sock"
 _UNITS = ("oauth-server.service", "oauth-server.socket")
+_USERS = "/etc/oauth2/users.json"
 
 # Each file of bytecode is compared with what the source beside it compiles to.
 _BYTECODE = """
@@ -49,6 +50,8 @@ QUESTIONS = {
     "writable": "find /opt/oauth-server/releases -mindepth 1 ! -type l "
     "\\( ! -user root -o -perm /022 \\) -print",
     "files": states_of("/etc/oauth2/server.yaml", "/etc/oauth2/clients.json"),
+    # Without the file nobody can log in, which is as it should be on a host for machines alone.
+    "users": f"test ! -e {_USERS} || {{ {states_of(_USERS)}; }}",
     "units": units_of(*_UNITS),
     "process": "pid=$(systemctl show -P MainPID oauth-server.service) && "
     "grep -E '^(Uid|Gid|CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/$pid/status && "
@@ -110,6 +113,16 @@ def test_settings_and_clients_are_roots(answers: dict[str, Answer]) -> None:
             ("/etc/oauth2/server.yaml", "/etc/oauth2/clients.json"),
             "root:oauth_group 0640 regular file",
         ),
+    )
+
+
+@pytest.mark.control("SRV-07")
+def test_users_are_roots(answers: dict[str, Answer]) -> None:
+    """Who reads the hashes can try passwords at leisure; who writes them is any user he likes."""
+    must_equal(
+        "owner, group and mode must be as laid down",
+        seen=answers["users"].states,
+        expected=dict.fromkeys(answers["users"].states, "root:oauth_group 0640 regular file"),
     )
 
 

@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 _SECONDS = 5.0
@@ -52,6 +53,7 @@ class Response:
     status: int
     body: bytes
     certificate: bytes
+    headers: Message
 
     def json(self) -> Any:
         """The body; ValueError if it is not JSON."""
@@ -85,7 +87,8 @@ class Client:
             connection.request("POST" if form else "GET", path, form, headers)
             certificate = connection.sock.getpeercert(binary_form=True)
             response = connection.getresponse()
-            return Response(response.status, response.read(1 << 20), certificate)
+            body = response.read(1 << 20)
+            return Response(response.status, body, certificate, response.headers)
         finally:
             connection.close()
 

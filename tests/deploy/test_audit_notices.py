@@ -122,9 +122,41 @@ MUTATIONS = [
         "systemctl stop stranger",
     ),
     _edit(
-        "SRV-05",
+        "SRV-05 LOGIN-01",
         "/etc/nginx/nginx.conf",
         "s#proxy_pass .*/.well-known/oauth-authorization-server;#return 200 '{}';#",
+        _RELOAD_NGINX,
+    ),
+    _mode("SRV-07", "/etc/oauth2/users.json", "644", "640"),
+    Mutation(
+        "metrics are open to the network",
+        "SRV-04 SRV-08",
+        "systemd-run -q --unit=open-metrics python3 -m http.server --bind $(hostname -I | "
+        "cut -d' ' -f1) 9464 && until ss -Hltn | grep -c :9464 | grep -q 2; do sleep 0.05; done",
+        "systemctl stop open-metrics",
+    ),
+    _edit(
+        "SRV-08",
+        "/etc/nginx/nginx.conf",
+        "s#location = /health/live {#location = /metrics { return 200; }\\n&#",
+        _RELOAD_NGINX,
+    ),
+    _edit(
+        "LOGIN-01",
+        "/etc/nginx/nginx.conf",
+        "s#proxy_pass .*sock:/authorize;#return 303 http://127.0.0.1/callback?code=x;#",
+        _RELOAD_NGINX,
+    ),
+    _edit(
+        "LOGIN-02",
+        "/etc/nginx/nginx.conf",
+        "s#proxy_pass .*sock:/account;#proxy_hide_header Content-Security-Policy; &#",
+        _RELOAD_NGINX,
+    ),
+    _edit(
+        "LOGIN-03",
+        "/etc/nginx/nginx.conf",
+        "s#proxy_pass .*sock:/account;#proxy_cookie_flags ~ nosecure; &#",
         _RELOAD_NGINX,
     ),
     _mode("KEY-01", _KEYS, "755", "711"),
