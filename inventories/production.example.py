@@ -47,6 +47,7 @@ _COMMON = {
             "client_secret": {"env": "BILLING_CLIENT_SECRET"},
         },
     ],
+    # Without "users" the command line on each host keeps them: oauth-server users add NAME.
     "chrony": {"servers": ["time1.example.net", "time2.example.net", "time3.example.net"]},
     "fail2ban": {"ignore": ["192.0.2.0/24"]},
 }
