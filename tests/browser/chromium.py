@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,9 +92,17 @@ class Browser:
 
     def wait_for_title(self, start: str) -> None:
         """A click does not wait for the page that it leads to."""
+        self._wait(lambda: str(self.command("GET", "/title")), lambda it: it.startswith(start))
+
+    def wait_for_focus(self, element_id: str) -> None:
+        """`autofocus` is followed some time after the page has loaded."""
+        focused = "return document.activeElement.id"
+        self._wait(lambda: str(self.run(focused)), lambda it: it == element_id)
+
+    def _wait(self, see: Callable[[], str], holds: Callable[[str], bool]) -> None:
         end = time.monotonic() + 10
-        while not (title := str(self.command("GET", "/title"))).startswith(start):
-            assert time.monotonic() < end, f"it is still {title}"
+        while not holds(seen := see()):
+            assert time.monotonic() < end, f"it is still {seen!r}"
             time.sleep(0.05)
 
     def find(self, selector: str) -> Element:

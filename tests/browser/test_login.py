@@ -103,6 +103,7 @@ def test_a_denial_reaches_the_app(browser: Browser, server: Server, app: Catcher
         + request(client_id="app", redirect_uri=f"http://127.0.0.1:{app.port}/callback")
     )
     log_in(browser, "alice", PASSWORD)
+    browser.wait_for_title("Allow Field Notes? – ")
     browser.find("button[value=deny]").click()
     browser.wait_for_title("Caught")
     assert "error=access_denied" in app.caught[0]
@@ -124,6 +125,7 @@ def test_the_keyboard_is_enough(browser: Browser, server: Server, app: Catcher) 
         f"https://127.0.0.1:{server.tcp[1]}"
         + request(client_id="app", redirect_uri=f"http://127.0.0.1:{app.port}/callback")
     )
+    browser.wait_for_focus("username")
     browser.press("alice", TAB, PASSWORD, ENTER)
     browser.wait_for_title("Allow Field Notes? – ")
     browser.press(TAB, ENTER)
