@@ -135,7 +135,7 @@ class TestDescription:
         assert {key: set(value) for key, value in described.items() if isinstance(value, dict)} == {
             "confidential_client": {"client_id", "client_secret", "scope"},
             "public_client": {"client_id", "redirect_uri", "scope"},
-            "user": {"username", "password"},
+            "user": {"username", "password", "password_hash"},
         }
 
     def test_its_secrets_are_for_its_owner_alone(self, lab: RunningLab) -> None:
