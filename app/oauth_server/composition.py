@@ -242,16 +242,14 @@ class Server:
         return await self._signer.sign(typ, claims)
 
     def _describe(self) -> None:
-        self._metrics.gauges = {
-            "sign_queue": (
-                "Signatures that are being made or waited for.",
-                lambda: self._signer.pending,
-            ),
-            "signing_key_age_seconds": (
-                "Since the active key was made.",
-                lambda: time.time() - self._loaded.key_made,
-            ),
-        }
+        self._metrics.gauge(
+            "sign_queue", "Signatures that are being made or waited for.",
+            lambda: self._signer.pending,
+        )  # fmt: skip
+        self._metrics.gauge(
+            "signing_key_age_seconds", "Since the active key was made.",
+            lambda: time.time() - self._loaded.key_made,
+        )  # fmt: skip
 
     def _hang_up(self) -> None:
         """One reload after the other; of those asked for meanwhile the last one counts."""
@@ -311,9 +309,8 @@ def activated(config: Path) -> Server:
         passed.socket.family != socket.AF_UNIX and passed.name != METRICS_SOCKET
         for passed in sockets
     )
-    sink = log.LogFile(Path(settings.log_file))
     metrics = Metrics()
-    metrics.lines_lost = lambda: sink.lost
+    sink = log.LogFile(Path(settings.log_file), metrics.line_lost)
     return Server(
         _load(settings, secure=secure),
         store=_store(settings.store, metrics),

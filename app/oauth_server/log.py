@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol
@@ -60,11 +60,10 @@ def encode(value: str) -> str:
 class LogFile:
     """A file that is opened anew on `reopen`, after somebody moved it away."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises OperatorError."""
-        self.lost = 0
-        """How many lines could not be written whole."""
+    def __init__(self, path: Path, on_loss: Callable[[], None] | None = None) -> None:
+        """`on_loss` hears of each line that could not be written whole. Raises OperatorError."""
         self._path = path
+        self._on_loss = on_loss
         self._torn = False
         self._failing = False
         try:
@@ -78,12 +77,10 @@ class LogFile:
         try:
             self._torn = os.write(self._descriptor, whole) < len(whole)
         except OSError as error:
-            self.lost += 1
-            self._complain(error)
+            self._lose(error)
             return
         if self._torn:
-            self.lost += 1
-            self._complain(None)
+            self._lose(None)
         else:
             self._failing = False
 
@@ -97,6 +94,11 @@ class LogFile:
         os.close(self._descriptor)
         self._descriptor = new
         self._torn = False
+
+    def _lose(self, error: OSError | None) -> None:
+        if self._on_loss is not None:
+            self._on_loss()
+        self._complain(error)
 
     def _complain(self, error: OSError | None) -> None:
         """Once for each time that writing began to fail."""
