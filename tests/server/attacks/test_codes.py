@@ -9,7 +9,7 @@ import pytest
 
 from oauth_server.protocol import opaque
 from tests.server.conftest import SECRET
-from tests.server.person import VERIFIER, WEB, Person, answer, request
+from tests.server.person import VERIFIER, WEB, Person, answer, challenge, request
 from tests.server.process import Server
 from tests.server.test_code_flow import code_for, redeemed
 from tests.server.test_token import assert_refused, basic
@@ -76,6 +76,24 @@ def test_a_trailing_newline_makes_another_verifier(person: Person, http: httpx.C
     code = code_for(person, "erin")
     assert_refused(redeemed(http, code, code_verifier=VERIFIER + "\n"), 400, "invalid_request")
     assert redeemed(http, code).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("verifier", "error"),
+    [
+        pytest.param(VERIFIER[:42], "invalid_grant", id="rfc7636-4.1-42-characters"),
+        pytest.param(VERIFIER.ljust(129, "a"), "invalid_grant", id="rfc7636-4.1-129-characters"),
+        pytest.param(VERIFIER + "=", "invalid_grant", id="rfc7636-4.1-padding"),
+        pytest.param(VERIFIER + "\n", "invalid_request", id="rfc7636-4.1-trailing-newline"),
+        pytest.param("1", "invalid_grant", id="rfc7636-7.1-one-character"),
+    ],
+)
+def test_a_verifier_that_is_none_does_not_fit_even_its_own_challenge(
+    person: Person, http: httpx.Client, verifier: str, error: str
+) -> None:
+    """RFC 7636 §7.1: a short one can be found from its challenge, which is no secret."""
+    code = code_for(person, "erin", code_challenge=challenge(verifier))
+    assert_refused(redeemed(http, code, code_verifier=verifier), 400, error)
 
 
 @pytest.mark.parametrize(
