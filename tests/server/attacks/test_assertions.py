@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,13 +14,15 @@ import pytest
 from oauth_server.keys.jose import PrivateKey
 from oauth_server.models import Algorithm
 from oauth_server.protocol.assertion import TYPE
-from tests.server.attacks.forging import signed
+from tests.server.attacks.forging import content, encoded, signed
 from tests.server.conftest import DEVICE_KEY, SECRET
-from tests.server.process import Server
+from tests.server.process import Server, Site, serving
 from tests.server.test_token import basic
 
 ISSUER = "https://127.0.0.1"
 HEADER = {"alg": "ES256", "kid": DEVICE_KEY.public.kid}
+STRANGER = PrivateKey.generate(Algorithm.ES256)
+EVIL = "https://attacker.example/keys"
 
 
 def claims(**changes: object) -> dict[str, object]:
@@ -100,14 +104,62 @@ def test_the_audience_is_the_issuer_and_nothing_else(
 def test_what_an_assertion_says_must_be_right(
     server: Server, http: httpx.Client, changes: dict[str, Any], reason: str
 ) -> None:
+    """RFC 7523 §3."""
     assert_refused(server, sent(http, signed(DEVICE_KEY, HEADER, claims(**changes))), reason)
 
 
 def test_another_key_proves_nothing(server: Server, http: httpx.Client) -> None:
-    stranger = PrivateKey.generate(Algorithm.ES256)
-    for kid in (DEVICE_KEY.public.kid, stranger.public.kid):
-        response = sent(http, signed(stranger, {**HEADER, "kid": kid}, claims()))
+    """RFC 7523 §3, point 9."""
+    for kid in (DEVICE_KEY.public.kid, STRANGER.public.kid):
+        response = sent(http, signed(STRANGER, {**HEADER, "kid": kid}, claims()))
         assert_refused(server, response, "assertion_signature")
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        pytest.param({"alg": "none"}, "assertion_malformed", id="rfc8725-3.2-none"),
+        pytest.param(
+            {"alg": "nOnE"}, "assertion_malformed", id="cve-2018-1000531-none-in-disguise"
+        ),
+        pytest.param({"alg": "ES384"}, "assertion_malformed", id="rfc8725-3.1-not-ours"),
+        pytest.param({"alg": "RS256"}, "assertion_signature", id="rfc8725-3.1-another-keys"),
+        pytest.param(
+            {"jwk": STRANGER.public.to_jwk()}, "assertion_malformed", id="cve-2018-0114-jwk"
+        ),
+        pytest.param({"jku": EVIL}, "assertion_malformed", id="rfc8725-3.10-jku"),
+        pytest.param({"x5u": EVIL}, "assertion_malformed", id="rfc8725-3.10-x5u"),
+        pytest.param({"x5c": ["MIIB"]}, "assertion_malformed", id="rfc8725-3.10-x5c"),
+        pytest.param({"crit": ["exp"]}, "assertion_malformed", id="rfc7515-4.1.11-crit"),
+        pytest.param({"b64": False}, "assertion_malformed", id="rfc7797-b64-false"),
+        pytest.param({"kid": "../../dev/null"}, "assertion_signature", id="rfc8725-3.10-kid"),
+        pytest.param({"kid": None}, "assertion_malformed", id="no-kid"),
+    ],
+)
+@pytest.mark.parametrize("key", [STRANGER, DEVICE_KEY], ids=["strangers-key", "clients-key"])
+def test_a_header_proves_nothing(
+    server: Server, http: httpx.Client, key: PrivateKey, header: dict[str, Any], reason: str
+) -> None:
+    """The same attacks as on access tokens, on what a client signs."""
+    assert_refused(server, sent(http, signed(key, {**HEADER, **header}, claims())), reason)
+
+
+def test_the_clients_public_key_is_no_hmac_secret(server: Server, http: httpx.Client) -> None:
+    """Algorithm confusion: RFC 8725 §2.1, CVE-2016-10555."""
+    start = f"{encoded(content({**HEADER, 'alg': 'HS256'}))}.{encoded(content(claims()))}"
+    mac = hmac.digest(DEVICE_KEY.public.to_pem(), start.encode(), "sha256")
+    assert_refused(server, sent(http, f"{start}.{encoded(mac)}"), "assertion_malformed")
+
+
+def test_a_clock_may_be_off_by_the_leeway_and_no_more(
+    http: httpx.Client, tmp_path: Path, site: Site
+) -> None:
+    """RFC 7519 §4.1.4: "a few minutes" at most; whoever needs none sets none."""
+    just_over = int(time.time()) - 5
+    assert sent(http, signed(DEVICE_KEY, HEADER, claims(exp=just_over))).status_code == 200
+    with serving(tmp_path, site, clock_leeway=0) as strict, strict.client() as other:
+        response = sent(other, signed(DEVICE_KEY, HEADER, claims(exp=just_over)))
+        assert_refused(strict, response, "assertion_expired")
 
 
 def test_an_access_token_is_no_assertion(server: Server, http: httpx.Client) -> None:
@@ -117,6 +169,7 @@ def test_an_access_token_is_no_assertion(server: Server, http: httpx.Client) -> 
 
 
 def test_an_assertion_of_another_type_is_refused(server: Server, http: httpx.Client) -> None:
+    """RFC 7521 §4.2."""
     other = "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"
     response = sent(http, signed(DEVICE_KEY, HEADER, claims()), client_assertion_type=other)
     assert_refused(server, response, "assertion_type")
@@ -139,6 +192,7 @@ def test_two_ways_of_authentication_at_once_are_refused(http: httpx.Client) -> N
 
 
 def test_half_an_assertion_is_a_malformed_request(http: httpx.Client) -> None:
+    """RFC 7521 §4.2."""
     for form in ({"client_assertion": "x"}, {"client_assertion_type": TYPE}):
         response = http.post("/token", data={"grant_type": "client_credentials", **form})
         assert (response.status_code, response.json()["error"]) == (400, "invalid_request")

@@ -183,7 +183,7 @@ def test_a_token_has_one_spelling(server: Server, http: httpx.Client, token: str
     """RFC 7515 §2; a second spelling passes by a denylist of texts."""
     first, claims, signature = token.split(".")
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    # 512 octets leave four spare bits in the last character.
+    # 512 octets leave two spare bits in the last character.
     slack = signature[:-1] + alphabet[alphabet.index(signature[-1]) + 1]
     assert decoded(slack) == decoded(signature)
     for other in (
