@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +15,7 @@ from requests_oauthlib import OAuth2Session
 
 from tests.server.conftest import SECRET
 from tests.server.person import VERIFIER, WEB, Person, answer, request
-from tests.server.process import Server
+from tests.server.process import Server, Site, serving
 from tests.server.test_token import assert_refused, basic, claims_of
 
 ISSUER = "https://127.0.0.1"
@@ -27,8 +29,13 @@ def person(server: Server) -> Iterator[Person]:
 
 def code_for(person: Person, username: str, **changes: str | None) -> str:
     """The code that a new consent gives."""
+    return next_code(person.logged_in(username), **changes)
+
+
+def next_code(person: Person, **changes: str | None) -> str:
+    """For somebody who is logged in."""
     where = request(**changes)
-    response = person.logged_in(username).http.get(where)
+    response = person.http.get(where)
     if response.status_code != 303:
         response = person.allow(where)
     return answer(response)["code"]
@@ -41,6 +48,15 @@ def token(http: httpx.Client, **parameters: str) -> httpx.Response:
 def redeemed(http: httpx.Client, code: str, **changes: str) -> httpx.Response:
     sent = {"code": code, "code_verifier": VERIFIER, "redirect_uri": WEB, **changes}
     return token(http, grant_type="authorization_code", **sent)
+
+
+def refreshed(http: httpx.Client, refresh_token: str) -> httpx.Response:
+    return token(http, grant_type="refresh_token", refresh_token=refresh_token)
+
+
+def is_active(http: httpx.Client, value: str) -> bool:
+    response = http.post("/introspect", data={"token": value}, headers=basic("web"))
+    return bool(response.json()["active"])
 
 
 def test_a_login_ends_in_tokens_that_can_be_refreshed(
@@ -58,7 +74,7 @@ def test_a_login_ends_in_tokens_that_can_be_refreshed(
         "telemetry:read",
     )
 
-    second = token(http, grant_type="refresh_token", refresh_token=first["refresh_token"]).json()
+    second = refreshed(http, first["refresh_token"]).json()
     again = claims_of(second["access_token"], http)
     assert again["family"] == claims["family"]
     assert again["jti"] != claims["jti"]
@@ -82,8 +98,77 @@ def test_a_code_that_is_used_twice_ends_its_family(
     (line,) = [line for line in server.log() if "reason=code_replayed" in line and
                f"family={family}" in line]  # fmt: skip
     assert " 400 invalid_grant token client_id=web grant_type=authorization_code " in line
-    refresh = token(http, grant_type="refresh_token", refresh_token=first["refresh_token"])
+    refresh = refreshed(http, first["refresh_token"])
     assert_refused(refresh, 400, "invalid_grant")
+    assert is_active(http, first["access_token"]) is False
+
+
+def test_a_refresh_token_that_is_used_twice_ends_its_family(
+    server: Server, person: Person, http: httpx.Client
+) -> None:
+    """RFC 9700 §4.14.2."""
+    first = redeemed(http, code_for(person, "alice")).json()
+    second = refreshed(http, first["refresh_token"]).json()
+    assert is_active(http, second["access_token"]) is True
+    assert_refused(refreshed(http, first["refresh_token"]), 400, "invalid_grant")
+    assert " reason=refresh_token_replayed family=" in server.log()[-1]
+    assert_refused(refreshed(http, second["refresh_token"]), 400, "invalid_grant")
+    for issued in (first, second):
+        assert is_active(http, issued["access_token"]) is False
+
+
+def test_a_lost_answer_is_forgiven_once_and_only_one_branch_lives(
+    tmp_path: Path, site: Site
+) -> None:
+    """RFC 9700 §4.14.2 within the grace: who holds the branch that is dead ends the other."""
+    with (
+        serving(tmp_path, site, refresh_reuse_grace=60) as server,
+        Person(server) as person,
+        server.client() as http,
+    ):
+        first = redeemed(http, code_for(person, "alice")).json()["refresh_token"]
+        lost = refreshed(http, first).json()["refresh_token"]
+        again = refreshed(http, first).json()["refresh_token"]
+        assert_refused(refreshed(http, lost), 400, "invalid_grant")
+        assert_refused(refreshed(http, again), 400, "invalid_grant")
+
+
+def test_a_code_is_good_for_as_long_as_the_settings_say(tmp_path: Path, site: Site) -> None:
+    """RFC 6749 §4.1.2: short-lived."""
+    with (
+        serving(tmp_path, site, code_timeout=2) as server,
+        Person(server) as person,
+        server.client() as http,
+    ):
+        assert redeemed(http, code_for(person, "alice")).status_code == 200
+        code = next_code(person)
+        time.sleep(2.1)
+        assert_refused(redeemed(http, code), 400, "invalid_grant")
+
+
+def test_a_token_is_for_all_resources_that_were_granted_or_for_the_one_asked_for(
+    person: Person, http: httpx.Client
+) -> None:
+    """RFC 8707 §2."""
+    redirect_uri = "https://b.example.com/"
+    audiences = []
+    person.logged_in("carol")
+    for resource in ("", "https://other.example.com"):
+        code = next_code(person, client_id="portal", redirect_uri=redirect_uri)
+        form = {
+            "grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER,
+            "redirect_uri": redirect_uri,
+        }  # fmt: skip
+        elsewhere = {**form, "resource": "https://evil.test"}
+        refused = http.post("/token", data=elsewhere, headers=basic("portal"))
+        assert_refused(refused, 400, "invalid_target")
+        sent = {**form, "resource": resource}
+        issued = http.post("/token", data=sent, headers=basic("portal")).json()
+        audiences.append(claims_of(issued["access_token"], http)["aud"])
+    assert audiences == [
+        ["https://api.example.com", "https://other.example.com"],
+        "https://other.example.com",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -131,13 +216,13 @@ def test_a_refresh_beyond_what_was_granted_is_400(person: Person, http: httpx.Cl
     first = redeemed(http, code_for(person, "dave")).json()["refresh_token"]
     wider = token(http, grant_type="refresh_token", refresh_token=first, scope="telemetry:write")
     assert_refused(wider, 400, "invalid_scope")
-    assert token(http, grant_type="refresh_token", refresh_token=first).status_code == 200
+    assert refreshed(http, first).status_code == 200
 
 
 def test_a_withdrawn_consent_ends_what_it_gave(person: Person, http: httpx.Client) -> None:
     first = redeemed(http, code_for(person, "erin")).json()["refresh_token"]
     person.submit(person.get("/account").form("withdraw"), "withdraw")
-    refused = token(http, grant_type="refresh_token", refresh_token=first)
+    refused = refreshed(http, first)
     assert_refused(refused, 400, "invalid_grant")
 
 
