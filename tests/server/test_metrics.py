@@ -4,13 +4,24 @@ import json
 import re
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.server.process import ENVIRONMENT, Server, Site, activated, configure, serving
+from tests.server.person import Person
+from tests.server.process import (
+    ENVIRONMENT,
+    Server,
+    Site,
+    activated,
+    configure,
+    serving,
+    wait_for,
+)
+from tests.server.test_code_flow import code_for, next_code, redeemed
 from tests.server.test_token import GRANT, basic
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -66,6 +77,37 @@ def test_what_signing_does_is_told(server: Server, http: httpx.Client) -> None:
     assert 0 < value(after, "signing_key_age_seconds") < 3600
     assert value(after, "log_lines_lost_total") == 0
     assert value(after, "reloads_total", result="success") == 0
+
+
+def test_those_who_wait_for_a_signature_are_told(server: Server, http: httpx.Client) -> None:
+    def ask(_: int) -> None:
+        http.post("/token", data=GRANT, headers=basic())
+
+    with ThreadPoolExecutor(8) as pool:
+        asking = [pool.submit(ask, number) for number in range(200)]
+        wait_for(lambda: value(samples(server), "sign_queue") > 0)
+        for asked in asking:
+            asked.cancel()
+    assert value(samples(server), "sign_queue") == 0
+
+
+def test_what_is_revoked_is_counted_by_its_kind(server: Server, http: httpx.Client) -> None:
+    """Replays, withdrawals, and what clients give back."""
+    before = samples(server)
+    machines = http.post("/token", data=GRANT, headers=basic()).json()["access_token"]
+    http.post("/revoke", data={"token": machines}, headers=basic())
+    with Person(server) as person:
+        code = code_for(person, "alice")
+        issued = redeemed(http, code).json()
+        redeemed(http, code)  # ends it
+        issued = redeemed(http, next_code(person)).json()
+        http.post("/revoke", data={"token": issued["refresh_token"]}, headers=basic("web"))
+        http.post("/revoke", data={"token": issued["refresh_token"]}, headers=basic("web"))
+        person.submit(person.get("/account").form("withdraw"), "withdraw")
+    after = samples(server)
+    for kind, count in (("jti", 1), ("family", 3)):
+        now, then = (value(found, "revocations_total", kind=kind) for found in (after, before))
+        assert now - then == count, kind
 
 
 def test_nothing_that_a_client_sends_becomes_a_label(server: Server, http: httpx.Client) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from oauth_server.protocol.access_token import AccessToken
-from oauth_server.store.interface import Denylist, Families
+from oauth_server.store.interface import Denylist, Families, RevocationKind
 
 
 class Verifier(Protocol):
@@ -20,8 +20,12 @@ class State(Families, Denylist, Protocol):
 
 @dataclass(frozen=True)
 class Finding:
-    """What is said of a token in the log: an error word, and its names if they are certain."""
+    """What is said of a token in the log: an error word, and its names if they are certain.
+
+    `revoked` is the kind of what was revoked with it, for those who count.
+    """
 
     error: str = ""
     jti: str | None = None
     family: str | None = None
+    revoked: RevocationKind | None = None

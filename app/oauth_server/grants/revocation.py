@@ -40,11 +40,13 @@ class Revocation:
         if found.client_id != client.client_id:
             raise _another_clients()
         if found.family is not None:
-            await self._state.revoke(RevocationKind.FAMILY, found.family)
+            kind = RevocationKind.FAMILY
+            await self._state.revoke(kind, found.family)
         else:
+            kind = RevocationKind.JTI
             until = found.expires + int(self._leeway.total_seconds())
-            await self._state.revoke(RevocationKind.JTI, found.jti, until=until)
-        return Finding(jti=found.jti, family=found.family)
+            await self._state.revoke(kind, found.jti, until=until)
+        return Finding(jti=found.jti, family=found.family, revoked=kind)
 
     async def _refresh_token(self, client: Client, value: RefreshTokenValue) -> Finding:
         token = digests.of(value)
@@ -54,11 +56,11 @@ class Revocation:
             if authorization.client_id != client.client_id:
                 raise _another_clients()
             await self._state.revoke(RevocationKind.FAMILY, authorization.family)
-            return Finding(family=authorization.family)
+            return Finding(family=authorization.family, revoked=RevocationKind.FAMILY)
         # One that was rotated already: to show it ends the family, here as at a refresh.
         shown = await self._state.present_refresh_token(token, client.client_id, grace=timedelta(0))
         if isinstance(shown, Replay):
-            return Finding(family=shown.family)
+            return Finding(family=shown.family, revoked=RevocationKind.FAMILY)
         return Finding("refresh_token_not_valid")
 
 

@@ -26,9 +26,11 @@ async def read(request: Request, event: str, form: AuthenticatedForm) -> tuple[C
 
 
 def note(request: Request, finding: Finding) -> None:
-    """For the log: what was found, and by which names it can be revoked."""
+    """For the log: what was found, and by which names it can be revoked. For metrics: what was."""
     record = exchange.of(request)
     record.error = finding.error
+    if finding.revoked is not None:
+        record.revoked = finding.revoked.value
     for name, value in (("jti", finding.jti), ("family", finding.family)):
         if value is not None:
             record.fields[name] = value

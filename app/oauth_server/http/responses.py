@@ -48,7 +48,6 @@ class ErrorResponses:
             exchange.fields["reason"] = error.reason
         if isinstance(error, ReplayError):
             exchange.fields["family"] = error.family
-        if isinstance(error, ReplayError):
             exchange.revoked = "family"
         if isinstance(error, ScopeNotRegisteredError):
             return self._respond(error.code, error.description, exchange, self._scope_error_status)
