@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,11 +14,13 @@ import httpx
 
 from oauth_server.models import Authorization
 from oauth_server.protocol import opaque, pkce
+from oauth_server.protocol.assertion import TYPE
 from oauth_server.store.interface import Digest, Proof
 from tests.redis.server import PASSWORD
 from tests.redis.server import Server as Redis
-from tests.server.conftest import SCOPE, SECRET
+from tests.server.conftest import DEVICE_KEY, SCOPE
 from tests.server.process import Server
+from tests.server.test_token import basic
 
 CALLBACK = "https://web.example.com/callback"
 VERIFIER = secrets.token_urlsafe(32)
@@ -74,13 +77,12 @@ class Pair:
             httpx.AsyncClient(
                 base_url="http://gateway",
                 transport=httpx.AsyncHTTPTransport(uds=str(server.unix)),
-                auth=("web", _encoded(SECRET)),
                 timeout=10,
             )
             for server in self.servers
         ]
         requests = [
-            clients[number % len(clients)].post("/token", data=form)
+            clients[number % len(clients)].post("/token", data=form, headers=_headers(form))
             for number, form in enumerate(forms)
         ]
         answers, _ = await asyncio.gather(
@@ -133,9 +135,23 @@ def granted(responses: Sequence[httpx.Response]) -> list[httpx.Response]:
     return [response for response in responses if response.status_code == 200]
 
 
-def _encoded(secret: str) -> str:
-    """RFC 6749 §2.3.1: form-urlencoded before it goes into the header."""
-    return httpx.QueryParams({"x": secret}).__str__().partition("=")[2]
+def assertion() -> dict[str, str]:
+    """How the client `device` proves itself, once."""
+    now = int(time.time())
+    claims = {
+        "iss": "device", "sub": "device", "aud": "https://127.0.0.1", "exp": now + 60,
+        "jti": secrets.token_urlsafe(16),
+    }  # fmt: skip
+    return {
+        "grant_type": "client_credentials",
+        "client_assertion_type": TYPE,
+        "client_assertion": DEVICE_KEY.sign("JWT", claims),
+    }
+
+
+def _headers(form: dict[str, str]) -> dict[str, str]:
+    """The client `web`, where nothing in the form says who asks."""
+    return {} if "client_assertion" in form else basic("web")
 
 
 async def _rest() -> None:

@@ -8,7 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.server.process import Site, serving, wait_for
-from tests.server.shared_state.pair import Pair, granted, redemption, refreshment, settings
+from tests.server.shared_state.pair import (
+    Pair,
+    assertion,
+    granted,
+    redemption,
+    refreshment,
+    settings,
+)
 
 _ROUNDS = 12
 _AT_ONCE = 8
@@ -53,6 +60,32 @@ def test_redis_killed_while_a_token_is_refreshed(pair: Pair) -> None:
         assert len(given) <= 1
         held = [first, *(answer.json()["refresh_token"] for answer in given)]
         # Whoever holds what: after one more round each, at most one of them goes on.
+        assert len(granted([pair.refresh(token) for token in reversed(held)])) <= 1
+
+
+def test_redis_killed_after_an_assertion_was_used(pair: Pair) -> None:
+    """RFC 7523 §3, point 7: what was used stays used."""
+    for _ in range(3):
+        form = assertion()
+        assert pair.together([form])[0].status_code == 200
+        pair.redis.kill()
+        pair.redis.start()
+        wait_for(lambda: pair.redeem("x").status_code == 400)
+        assert [answer.status_code for answer in pair.together([form] * 2)] == [401, 401]
+
+
+def test_a_server_killed_while_a_token_is_refreshed(pair: Pair, tmp_path: Path, site: Site) -> None:
+    pick = random.Random(4)  # noqa: S311 - not for secrets
+    for number in range(_ROUNDS):
+        directory = tmp_path / f"victim-{number}"
+        directory.mkdir()
+        with serving(directory, site, **settings(pair.redis)) as victim:
+            both = Pair(pair.redis, [victim, pair.servers[0]])
+            first = pair.redeem(pair.code()).json()["refresh_token"]
+            kill = _soon(victim.process.kill, pick.uniform(0, _SPREAD / 2))
+            given = granted(both.together([refreshment(first)] * 2, kill))
+        assert len(given) <= 1
+        held = [first, *(answer.json()["refresh_token"] for answer in given)]
         assert len(granted([pair.refresh(token) for token in reversed(held)])) <= 1
 
 

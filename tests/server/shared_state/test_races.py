@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.server.shared_state.pair import Pair, granted, redemption, refreshment
+from tests.server.shared_state.pair import Pair, assertion, granted, redemption, refreshment
 
 _AT_ONCE = 24
 
@@ -21,6 +21,14 @@ def test_of_parallel_refreshes_one_succeeds_and_the_rest_end_the_family(pair: Pa
         answers = pair.together([refreshment(first)] * _AT_ONCE)
         (winner,) = granted(answers)
         assert pair.refresh(winner.json()["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_of_parallel_uses_of_one_assertion_one_succeeds(pair: Pair) -> None:
+    """RFC 7523 §3, point 7: whichever server is shown it."""
+    for _ in range(3):
+        answers = pair.together([assertion()] * _AT_ONCE)
+        statuses = [answer.status_code for answer in answers]
+        assert sorted(statuses) == [200] + [401] * (_AT_ONCE - 1)
 
 
 def test_a_code_and_its_refresh_token_may_meet_different_servers(pair: Pair) -> None:
