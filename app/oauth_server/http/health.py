@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from oauth_server.errors import UnavailableError
 from oauth_server.http import exchange, responses
 from oauth_server.keys.signer import Signer
 from oauth_server.store.interface import Reachable
+
+_journal = logging.getLogger("oauth_server")
 
 # Anybody may ask, and a signature is dear: one check answers all who ask within a second.
 _FRESH = 1.0
@@ -51,4 +54,7 @@ class ReadyEndpoint:
             await self._signer.sign("probe", {})
         except UnavailableError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - whatever it is, this server cannot do its work
+            _journal.error("not ready", exc_info=error)
+            return UnavailableError("The server cannot do its work.", reason="check_failed")
         return None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 
@@ -27,11 +28,14 @@ class CountingSigner:
     def __init__(self) -> None:
         self.signatures = 0
         self.full = False
+        self.fault: Exception | None = None
 
     async def sign(self, typ: str, claims: dict[str, object]) -> str:
         self.signatures += 1
         if self.full:
             raise UnavailableError("The server is busy.", reason="sign_queue_full")
+        if self.fault is not None:
+            raise self.fault
         return f"{typ}{claims}"
 
 
@@ -81,3 +85,18 @@ def test_a_server_that_cannot_sign_is_not_ready() -> None:
     fixture = Fixture()
     fixture.signer.full = True
     assert asyncio.run(fixture.ask()) == 503
+
+
+def test_a_key_that_fails_is_tried_once_a_second_and_told_to_the_journal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As a token that was pulled out: nobody foresaw the error, and it must not cost more."""
+
+    async def many(fixture: Fixture) -> list[int]:
+        return [await fixture.ask() for _ in range(10)]
+
+    fixture = Fixture()
+    fixture.signer.fault = RuntimeError("pulled out")
+    assert asyncio.run(many(fixture)) == [503] * 10
+    assert fixture.signer.signatures == 1
+    assert "RuntimeError: pulled out" in caplog.text
