@@ -53,9 +53,25 @@ def hang_up(server: Server) -> None:
 
 
 def change_clients(site: Site, change: Any) -> None:
-    document = json.loads(site.clients.read_text())
-    change(document["clients"])
-    site.clients.write_text(json.dumps(document))
+    _change(site.clients, "clients", change)
+
+
+def change_users(site: Site, change: Any) -> None:
+    _change(site.users, "users", change)
+
+
+def _change(file: Path, name: str, change: Any) -> None:
+    document = json.loads(file.read_text())
+    change(document[name])
+    file.write_text(json.dumps(document))
+
+
+def refusals(server: Server) -> list[str]:
+    """What the journal says, which is nothing but refusals."""
+    start = "ERROR oauth_server: not reloaded, the old one stays: "
+    lines = server.journal.splitlines()
+    assert all(line.startswith(start) for line in lines)
+    return [line.removeprefix(start) for line in lines]
 
 
 def token(http: httpx.Client, client_id: str = "gateway_01") -> httpx.Response:
@@ -90,16 +106,38 @@ def test_what_is_invalid_is_refused_as_a_whole(
 ) -> None:
     configure(tmp_path, own_site, access_token_lifetime=60)
     change_clients(own_site, lambda entries: entries[0].update(scope="a  b"))
+    change_users(own_site, lambda entries: entries[0].update(username="Alice"))
+    (own_site.keys / "ring" / "active").unlink()
     own_site.certificate_key.write_text("nonsense")
     with reloadable.client() as http:
         hang_up(reloadable)
         assert token(http).json()["expires_in"] == 600
-    lines = reloadable.journal.splitlines()
-    assert len(lines) == 2
-    assert all(line.startswith("ERROR oauth_server: not reloaded, the old one") for line in lines)
-    assert f"{own_site.clients}: clients[0].scope: must be scopes" in lines[0]
-    assert f"{own_site.certificate} with {own_site.certificate_key}: " in lines[1]
+    lines = refusals(reloadable)
+    assert len(lines) == 4
+    assert lines[0].startswith(f"{own_site.clients}: clients[0].scope: must be scopes")
+    assert lines[1].startswith(f"{own_site.users}: users[0].username: must be 1 to 64")
+    assert lines[2].startswith(f"{own_site.keys}/ring/active: there is none")
+    assert lines[3].startswith(f"{own_site.certificate} with {own_site.certificate_key}: ")
     assert value(samples(reloadable), "reloads_total", result="failure") == 1
+
+
+def test_settings_that_are_invalid_are_refused(
+    tmp_path: Path, reloadable: Server, own_site: Site
+) -> None:
+    configure(tmp_path, own_site, access_token_lifetime=60, code_timeout=601)
+    hang_up(reloadable)
+    with reloadable.client() as http:
+        assert token(http).json()["expires_in"] == 600
+    (line,) = refusals(reloadable)
+    assert line == f"{tmp_path}/server.yaml: code_timeout: must be int <= 600"
+
+
+def test_a_user_must_not_get_a_clients_name(reloadable: Server, own_site: Site) -> None:
+    """Both become the `sub` of tokens: RFC 9700 §4.15."""
+    change_users(own_site, lambda entries: entries[0].update(username="gateway_01"))
+    hang_up(reloadable)
+    (line,) = refusals(reloadable)
+    assert line.startswith(f"{own_site.users}: gateway_01: is a client_id, too")
 
 
 @pytest.mark.parametrize(
@@ -114,10 +152,7 @@ def test_what_needs_a_restart_is_refused(
     hang_up(reloadable)
     with reloadable.client() as http:
         assert token(http).json()["expires_in"] == 600
-    assert reloadable.journal == (
-        "ERROR oauth_server: not reloaded, the old one stays: "
-        f"{name} has changed, which needs a restart\n"
-    )
+    assert refusals(reloadable) == [f"{name} has changed, which needs a restart"]
 
 
 def test_another_key_signs(reloadable: Server, own_site: Site) -> None:
