@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from oauth_server import clients
 from oauth_server.errors import OperatorError
@@ -198,6 +200,31 @@ def test_a_value_is_never_repeated(tmp_path: Path) -> None:
     """Who puts the secret where its hash belongs should not find it in a deploy's output."""
     entry = confidential(client_secret_hash="hunter2", scope=["hunter2"], grant_types=["hunter2"])
     assert "hunter2" not in "".join(problems(tmp_path, {"clients": [entry]}))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=9,
+)
+
+
+@pytest.mark.parametrize("start", [confidential(), public()], ids=["confidential", "public"])
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_an_entry_has_is_accepted_or_refused_in_lines(
+    tmp_path: Path, start: dict[str, Any], data: st.DataObject
+) -> None:
+    names = st.sampled_from([*start, "jwks", "audience", "resource", "client_name"]) | st.text()
+    changes = data.draw(st.dictionaries(names, json_values | st.lists(st.text()), max_size=4))
+    path = write(tmp_path, {"clients": [{**start, **changes}]})
+    try:
+        loaded = clients.load(path)
+    except OperatorError as error:
+        assert all(line and line.isprintable() for line in error.problems)  # noqa: PT017
+        return
+    for client in loaded.values():
+        assert not any("javascript" in uri for uri in client.redirect_uris)
 
 
 JWK = PrivateKey.generate(Algorithm.ES256).public.to_jwk()

@@ -7,12 +7,16 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc.jwk import RSAKey
 
 from oauth_server.keys import jwk
 from oauth_server.keys.jose import KeyFormatError, PrivateKey, PublicKey
 from oauth_server.models import Algorithm
 from tests import vectors
+
+BENT = PrivateKey.generate(Algorithm.ES256).to_pem()
 
 
 def decoded(segment: str) -> bytes:
@@ -86,6 +90,26 @@ def test_what_is_no_key_is_refused(content: bytes) -> None:
         PrivateKey.from_pem(content)
     with pytest.raises(KeyFormatError, match="not a PEM public key"):
         PublicKey.from_pem(content)
+
+
+BEGIN = st.sampled_from([b"", b"-----BEGIN PRIVATE KEY-----\n", b"-----BEGIN PUBLIC KEY-----\n"])
+
+
+@given(start=BEGIN, content=st.binary(max_size=80))
+def test_any_bytes_are_a_key_or_refused(start: bytes, content: bytes) -> None:
+    pem = start + base64.b64encode(content) + start.replace(b"BEGIN", b"END")
+    for read in (PrivateKey.from_pem, PublicKey.from_pem):
+        with pytest.raises(KeyFormatError):
+            read(pem)
+
+
+@given(cut=st.integers(0, 400), bent=st.binary(min_size=1, max_size=4))
+def test_a_key_that_was_bent_is_one_for_its_algorithm_or_refused(cut: int, bent: bytes) -> None:
+    pem = BENT[:cut] + bent + BENT[cut + len(bent) :]
+    try:
+        assert PrivateKey.from_pem(pem).public.algorithm in Algorithm
+    except KeyFormatError:
+        return
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))

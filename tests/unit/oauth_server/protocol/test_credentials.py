@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from oauth_server.errors import ErrorCode, ProtocolError
 from oauth_server.models import AuthMethod
-from oauth_server.protocol import credentials
+from oauth_server.protocol import assertion, credentials
 from oauth_server.protocol.credentials import Credentials
 from tests import vectors
 
@@ -46,6 +46,31 @@ def test_any_id_and_secret_survive_basic(client_id: str, client_secret: str) -> 
 @given(st.one_of(st.text(max_size=60), st.text(max_size=60).map(lambda text: "Basic " + text)))
 def test_a_header_of_any_kind_gives_credentials_or_invalid_client(header: str) -> None:
     assert isinstance(outcome(header), Credentials) or outcome(header) is ErrorCode.INVALID_CLIENT
+
+
+NAMES = ["client_id", "client_secret", "client_assertion", "client_assertion_type"]
+VALUES = st.sampled_from([assertion.TYPE, "a.b.c", "web"]) | st.text(min_size=1, max_size=40)
+
+
+@given(
+    st.none() | st.just("Basic YTpi") | st.text(max_size=40),
+    st.dictionaries(st.sampled_from(NAMES), VALUES),
+)
+def test_whatever_is_sent_is_one_way_to_authenticate_or_refused(
+    header: str | None, parameters: dict[str, str]
+) -> None:
+    """RFC 6749 §2.3."""
+    ways = [
+        header is not None,
+        "client_secret" in parameters,
+        bool({"client_assertion", "client_assertion_type"} & parameters.keys()),
+    ]
+    try:
+        credentials.read(header, parameters)
+    except ProtocolError as refused:
+        assert refused.code in {ErrorCode.INVALID_CLIENT, ErrorCode.INVALID_REQUEST}  # noqa: PT017
+    else:
+        assert ways.count(True) <= 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oauth_server.protocol import issuer
 
@@ -44,3 +48,15 @@ def test_a_name_or_an_address_is_an_issuer(text: str) -> None:
 )
 def test_everything_else_is_not(text: str) -> None:
     assert not issuer.is_valid(text)
+
+
+@given(st.lists(st.sampled_from([*"htps:/.-_@?#[]%a1A\n", "https://"]), max_size=12).map("".join))
+def test_an_issuer_means_the_same_host_to_another_parser(text: str) -> None:
+    if issuer.is_valid(text):
+        parts = urlsplit(text)
+        assert f"https://{parts.hostname}" == text
+
+
+@given(st.text())
+def test_text_of_any_kind_is_an_issuer_or_not(text: str) -> None:
+    assert issuer.is_valid(text) in {True, False}
