@@ -116,6 +116,12 @@ class Visitor:
             self.http.post(path, data=dict(data), headers=headers)
         )
 
+    def send(self, path: str, content: str, headers: Sequence[tuple[str, str]]) -> httpx.Response:
+        """A body and its headers as they are."""
+        return self._inside.loop.run_until_complete(
+            self.http.post(path, content=content, headers=list(headers))
+        )
+
     def submit(self, form: Form, button: str, **filled: str) -> httpx.Response:
         return self.post(form.action, {**form.fields, **filled, "action": button})
 

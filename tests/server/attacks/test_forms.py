@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import httpx
 import msgspec
 import pytest
@@ -68,6 +70,7 @@ def test_an_approval_needs_the_token_of_its_session(inside: Inside) -> None:
 
 @pytest.mark.parametrize("path", ["/logout", "/account"])
 def test_nobody_is_logged_out_or_loses_an_app_from_outside(inside: Inside, path: str) -> None:
+    """CSRF (RFC 6749 §10.12)."""
     visitor = Visitor(inside)
     visitor.log_in("alice")
     visitor.get(path)  # a link or an image
@@ -89,26 +92,30 @@ def test_a_session_id_that_was_planted_is_worth_nothing_after_login(inside: Insi
 
 
 def test_each_login_has_an_id_of_its_own_and_ends_the_one_before(inside: Inside) -> None:
+    """Session fixation: whoever knows the old id has nothing after a login in another tab."""
     visitor, thief = Visitor(inside), Visitor(inside)
     form = visitor.get("/account").form("login")
+    login = visitor.http.cookies["__Host-login"]
     visitor.submit(form, "login", username="alice", password=PASSWORD)
     first = visitor.http.cookies["__Host-session"]
-    # The page of another tab, from before.
-    visitor.http.cookies.set("__Host-login", _login_cookie(inside), domain=HOST)
     thief.http.cookies.set("__Host-session", first, domain=HOST)
     assert thief.get("/account").title.startswith("Your apps")
-    form = Visitor.get(visitor, "/account").forms[-1]
-    logged_out = visitor.post("/logout", form.fields)
-    assert logged_out.status_code == 303
-    assert thief.get("/account").title.startswith("Log in")
-    visitor.log_in("alice")
+    # A tab that was opened before still has the form, and the browser had its cookie.
+    visitor.http.cookies.set("__Host-login", login, domain=HOST)
+    visitor.submit(form, "login", username="alice", password=PASSWORD)
     assert visitor.http.cookies["__Host-session"] != first
+    assert thief.get("/account").title.startswith("Log in")
 
 
-def _login_cookie(inside: Inside) -> str:
-    other = Visitor(inside)
-    other.get("/account")
-    return str(other.http.cookies["__Host-login"])
+def test_a_logout_ends_the_session_for_everybody_who_has_its_id(inside: Inside) -> None:
+    """RFC 6265bis §8.2: to forget a cookie in one browser is not enough."""
+    visitor, thief = Visitor(inside), Visitor(inside)
+    visitor.log_in("alice")
+    session = visitor.http.cookies["__Host-session"]
+    thief.http.cookies.set("__Host-session", session, domain=HOST)
+    assert thief.get("/account").title.startswith("Your apps")
+    assert visitor.post("/logout", visitor.get("/account").forms[-1].fields).status_code == 303
+    assert thief.get("/account").title.startswith("Log in")
 
 
 def test_two_session_cookies_are_none(inside: Inside) -> None:
@@ -125,11 +132,13 @@ def test_two_session_cookies_are_none(inside: Inside) -> None:
 
 @pytest.mark.parametrize("value", ["", "a", "A" * 44, "../../x", "a b", "A" * 42 + "\\"])
 def test_a_cookie_that_we_never_set_is_no_cookie(inside: Inside, value: str) -> None:
+    """RFC 6265bis §5.7."""
     page = Visitor(inside).get("/account", Cookie=f"__Host-session={value}")
     assert page.title.startswith("Log in")
 
 
 def test_a_new_password_or_a_disabled_user_ends_each_session(inside: Inside) -> None:
+    """CWE-613: whoever stole a session loses it with the password."""
     visitor = Visitor(inside)
     visitor.log_in("alice")
     changed = ALICE.password_hash.replace("BBBA", "BBBE")
@@ -145,6 +154,7 @@ def test_a_new_password_or_a_disabled_user_ends_each_session(inside: Inside) -> 
 
 
 def test_a_session_ends(inside: Inside) -> None:
+    """CWE-613."""
     visitor = Visitor(inside)
     visitor.log_in("alice")
     inside.now += 8 * 3600
@@ -163,6 +173,7 @@ def test_no_page_can_be_framed(inside: Inside) -> None:
 
 
 def test_withdrawing_revokes_what_was_given(inside: Inside) -> None:
+    """RFC 6749 §10.3: the owner's word ends what an app still holds."""
     visitor = Visitor(inside)
     visitor.log_in("alice")
     visitor.submit(visitor.get(request()).form("approve"), "approve")
@@ -173,6 +184,20 @@ def test_withdrawing_revokes_what_was_given(inside: Inside) -> None:
     token = TokenIdentity("j", "alice", "web", int(inside.now), family)
     assert inside.loop.run_until_complete(inside.store.is_revoked(token))
     assert visitor.get(request()).form("approve")
+
+
+@pytest.mark.parametrize(
+    "types",
+    [[], ["application/x-www-form-urlencoded"] * 2, ["text/plain"], ["multipart/form-data"]],
+    ids=["none", "two", "text", "multipart"],
+)
+def test_a_form_of_another_type_is_refused(inside: Inside, types: list[str]) -> None:
+    """Other sites can send these without asking (Fetch §2.2.2); two are read in two ways."""
+    visitor = Visitor(inside)
+    form = visitor.get("/account").form("login")
+    body = urlencode({**form.fields, **LOGIN})
+    response = visitor.send("/account", body, [("Content-Type", kind) for kind in types])
+    assert_not_logged_in(response)
 
 
 @pytest.mark.parametrize(
