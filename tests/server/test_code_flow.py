@@ -192,6 +192,7 @@ def test_what_does_not_fit_a_code_buys_nothing_and_spends_nothing(
 
 
 def test_five_wrong_verifiers_make_a_code_void(person: Person, http: httpx.Client) -> None:
+    """RFC 6749 §10.10: who has a code and guesses at its verifier is stopped."""
     code = code_for(person, "bob")
     for _ in range(5):
         assert_refused(redeemed(http, code, code_verifier="x" * 43), 400, "invalid_grant")
@@ -220,6 +221,7 @@ def test_a_refresh_beyond_what_was_granted_is_400(person: Person, http: httpx.Cl
 
 
 def test_a_withdrawn_consent_ends_what_it_gave(person: Person, http: httpx.Client) -> None:
+    """RFC 6819 §5.2.2.4."""
     first = redeemed(http, code_for(person, "erin")).json()["refresh_token"]
     person.submit(person.get("/account").form("withdraw"), "withdraw")
     refused = refreshed(http, first)

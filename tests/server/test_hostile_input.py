@@ -48,7 +48,7 @@ def test_a_body_that_says_it_is_endless_is_refused_early(server: Server, path: s
 
 
 def test_a_page_takes_a_form_of_8_kb_and_no_more(server: Server) -> None:
-    """Nobody types more: what a program may send is four times as much."""
+    """CWE-770: nobody types more; what a program may send is four times as much."""
     with server.client() as http:
         for size, status in ((8192, 303), (8193, 413)):
             response = http.post("/account", content=b"a=".ljust(size, b"a"), headers=FORM)
@@ -207,12 +207,14 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
 
 
 def test_an_answer_does_not_suffer_from_nonsense_that_follows_its_request(server: Server) -> None:
+    """RFC 9112 §9.3.2."""
     received = answer(server, LIVE + b"\r\n" + b"nonsense\r\n\r\n")
     assert received.startswith(b"HTTP/1.1 200 ")
     assert received.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_flood_of_pipelined_requests_is_not_queued(server: Server) -> None:
+    """CWE-770."""
     received = answer(server, (LIVE + b"\r\n") * 5000)
     assert 1 <= received.count(b"HTTP/1.1 200 ") < 5000
 
@@ -236,6 +238,7 @@ def test_who_asks_before_sending_a_body_is_told_to_go_on(server: Server) -> None
 
 
 def test_who_hangs_up_in_the_middle_harms_nobody(server: Server) -> None:
+    """CWE-404."""
     before = len(server.log())
     with server.connect() as connection:
         connection.sendall(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n")
@@ -248,7 +251,7 @@ def test_who_hangs_up_in_the_middle_harms_nobody(server: Server) -> None:
 
 
 def test_who_sends_slowly_is_cut_off_and_holds_up_nobody(server: Server) -> None:
-    """Slow heads and slow bodies, and connections that never say a word."""
+    """Slow heads (CVE-2007-6750), slow bodies (CWE-400), and who never says a word."""
     slow = [server.connect() for _ in range(150)]
     for number, connection in enumerate(slow):
         if number % 3:
@@ -275,6 +278,7 @@ def drips(connection: socket.socket) -> bool:
 
 
 def test_without_descriptors_it_says_so_once_and_recovers(tmp_path: Path, site: Site) -> None:
+    """CWE-774."""
     with serving(tmp_path, site) as server:
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (40, 40))
         idle = [server.connect() for _ in range(60)]
@@ -288,6 +292,8 @@ def test_without_descriptors_it_says_so_once_and_recovers(tmp_path: Path, site: 
 
 
 def test_memory_does_not_grow_with_refusals(server: Server, http: httpx.Client) -> None:
+    """CWE-401."""
+
     def resident() -> int:
         with open(f"/proc/{server.process.pid}/statm") as status:  # noqa: PTH123
             return int(status.read().split()[1]) * 4096

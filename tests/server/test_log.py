@@ -44,7 +44,7 @@ def test_a_refusal_is_a_line_with_its_reason(server: Server, http: httpx.Client)
 
 
 def test_an_unknown_client_id_is_never_written(server: Server, http: httpx.Client) -> None:
-    """It may be a secret, pasted into the wrong field."""
+    """CWE-532: it may be a secret, pasted into the wrong field."""
     http.post("/token", data=GRANT, headers=basic(SECRET))
     assert last(server)["fields"].startswith(" client_id=? reason=unknown_client ")
 
@@ -64,11 +64,13 @@ def test_the_gateway_says_whose_request_it_is(server: Server, gateway: httpx.Cli
 
 
 def test_a_strangers_forwarded_for_is_ignored(server: Server, http: httpx.Client) -> None:
+    """CWE-348."""
     http.post("/token", data=GRANT, headers={"X-Forwarded-For": "203.0.113.7"})
     assert last(server)["address"] == "127.0.0.1"
 
 
 def test_a_trusted_proxy_is_believed(tmp_path: Path, site: Site) -> None:
+    """Only for whom it saw itself: what is left of that was sent to it (CWE-348)."""
     with serving(tmp_path, site, trusted_proxies=["127.0.0.1"]) as server, server.client() as http:
         http.post("/token", data=GRANT, headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.7"})
         assert last(server)["address"] == "203.0.113.7"
@@ -86,6 +88,7 @@ BYTES = st.binary(max_size=60) | st.sampled_from(
 def test_nothing_that_is_sent_makes_a_second_line_or_moves_the_address(
     server: Server, http: httpx.Client, body: bytes, name: bytes, secret: bytes, forwarded: bytes
 ) -> None:
+    """CWE-117, CWE-348."""
     before = len(server.log())
     headers = {
         **basic(name.decode("latin-1"), secret.decode("latin-1")),
@@ -99,6 +102,7 @@ def test_nothing_that_is_sent_makes_a_second_line_or_moves_the_address(
 
 
 def test_no_secret_and_no_token_is_ever_written(server: Server, http: httpx.Client) -> None:
+    """CWE-532."""
     token = http.post("/token", data=GRANT, headers=basic()).json()["access_token"]
     http.post("/token", data={**GRANT, "client_id": SECRET, "client_secret": "hunter2"})
     http.post("/token?client_secret=hunter2", data=GRANT)

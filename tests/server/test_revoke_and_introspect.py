@@ -56,6 +56,7 @@ def test_a_token_is_active_until_it_is_revoked(server: Server, http: httpx.Clien
 def test_revoking_either_token_ends_the_family(
     person: Person, http: httpx.Client, which: str
 ) -> None:
+    """RFC 7009 §2.1."""
     issued = redeemed(http, code_for(person, "alice")).json()
     assert introspect(http, issued["refresh_token"], "web").json()["active"] is True
     assert revoke(http, issued[which], "web").status_code == 200
@@ -66,6 +67,7 @@ def test_revoking_either_token_ends_the_family(
 
 
 def test_a_client_learns_nothing_of_anothers_token(http: httpx.Client) -> None:
+    """RFC 7662 §4, RFC 7009 §2.1."""
     value = machine_token(http)
     assert introspect(http, value, "machine_2").status_code == 401
     assert introspect(http, value, "narrow").json() == INACTIVE
@@ -74,6 +76,7 @@ def test_a_client_learns_nothing_of_anothers_token(http: httpx.Client) -> None:
 
 
 def test_a_resource_server_sees_what_is_meant_for_it(http: httpx.Client) -> None:
+    """RFC 7662 §2.2."""
     value = machine_token(http, "narrow")
     seen = introspect(http, value, "api").json()
     assert (seen["active"], seen["aud"], seen["client_id"]) == (
@@ -93,6 +96,7 @@ def test_a_public_client_may_revoke_and_may_not_introspect(http: httpx.Client) -
 
 @pytest.mark.parametrize("path", ["/revoke", "/introspect"])
 def test_nobody_is_answered_without_authentication_or_token(http: httpx.Client, path: str) -> None:
+    """RFC 7662 §4: else anybody could scan for tokens."""
     assert_refused(http.post(path, data={"token": "x"}), 401, "invalid_client")
     wrong = http.post(path, data={"token": "x"}, headers=basic("gateway_01", "wrong"))
     assert_refused(wrong, 401, "invalid_client")
@@ -105,6 +109,7 @@ def test_nobody_is_answered_without_authentication_or_token(http: httpx.Client, 
 def test_what_is_no_token_is_inactive_and_its_revocation_no_error(
     http: httpx.Client, value: str
 ) -> None:
+    """RFC 7662 §2.2, RFC 7009 §2.2."""
     assert introspect(http, value).json() == INACTIVE
     assert revoke(http, value).status_code == 200
 

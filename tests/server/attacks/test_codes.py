@@ -72,7 +72,7 @@ def test_another_verifier_buys_nothing_and_burns_nothing(
 
 
 def test_a_trailing_newline_makes_another_verifier(person: Person, http: httpx.Client) -> None:
-    """`$` of a regular expression would let it through: no control character even arrives."""
+    """RFC 7636 §4.1: `$` of a pattern lets one through, and here it does not even arrive."""
     code = code_for(person, "erin")
     assert_refused(redeemed(http, code, code_verifier=VERIFIER + "\n"), 400, "invalid_request")
     assert redeemed(http, code).status_code == 200

@@ -92,7 +92,7 @@ def test_a_session_id_that_was_planted_is_worth_nothing_after_login(inside: Insi
 
 
 def test_each_login_has_an_id_of_its_own_and_ends_the_one_before(inside: Inside) -> None:
-    """Session fixation: whoever knows the old id has nothing after a login in another tab."""
+    """Session fixation (CWE-384): who knows the old id has nothing after a login in another tab."""
     visitor, thief = Visitor(inside), Visitor(inside)
     form = visitor.get("/account").form("login")
     login = visitor.http.cookies["__Host-login"]
@@ -108,7 +108,7 @@ def test_each_login_has_an_id_of_its_own_and_ends_the_one_before(inside: Inside)
 
 
 def test_a_logout_ends_the_session_for_everybody_who_has_its_id(inside: Inside) -> None:
-    """RFC 6265bis §8.2: to forget a cookie in one browser is not enough."""
+    """CWE-613: to forget a cookie in one browser is not enough."""
     visitor, thief = Visitor(inside), Visitor(inside)
     visitor.log_in("alice")
     session = visitor.http.cookies["__Host-session"]
@@ -132,7 +132,7 @@ def test_two_session_cookies_are_none(inside: Inside) -> None:
 
 @pytest.mark.parametrize("value", ["", "a", "A" * 44, "../../x", "a b", "A" * 42 + "\\"])
 def test_a_cookie_that_we_never_set_is_no_cookie(inside: Inside, value: str) -> None:
-    """RFC 6265bis §5.7."""
+    """CWE-565."""
     page = Visitor(inside).get("/account", Cookie=f"__Host-session={value}")
     assert page.title.startswith("Log in")
 
@@ -173,7 +173,7 @@ def test_no_page_can_be_framed(inside: Inside) -> None:
 
 
 def test_withdrawing_revokes_what_was_given(inside: Inside) -> None:
-    """RFC 6749 §10.3: the owner's word ends what an app still holds."""
+    """RFC 6819 §5.2.2.4: the owner's word ends what an app still holds."""
     visitor = Visitor(inside)
     visitor.log_in("alice")
     visitor.submit(visitor.get(request()).form("approve"), "approve")

@@ -46,12 +46,14 @@ def test_the_answer_does_not_tell_who_there_is(
 def test_the_right_password_of_a_disabled_user_is_not_right(
     inside: Inside, hashes: CountedHashes
 ) -> None:
+    """CWE-204: and the work is the same."""
     response = Visitor(inside).log_in("gone")
     assert response.status_code == 401
     assert len(hashes.parameters) == 1
 
 
 def test_a_failure_is_in_the_log_without_what_was_typed(inside: Inside) -> None:
+    """CWE-532, CWE-778."""
     visitor = Visitor(inside)
     visitor.log_in("alice", "hunter2hunter2")
     visitor.log_in("my-own-password", "x")
@@ -78,7 +80,7 @@ def test_guessing_is_slowed_down(inside: Inside, hashes: CountedHashes, username
 
 
 def test_the_right_password_does_not_help_past_the_limit(inside: Inside) -> None:
-    """Otherwise the limit would limit nothing."""
+    """CWE-307: otherwise the limit would limit nothing."""
     visitor = Visitor(inside)
     for _ in range(10):
         visitor.log_in("alice", "wrong")
@@ -86,6 +88,7 @@ def test_the_right_password_does_not_help_past_the_limit(inside: Inside) -> None
 
 
 def test_one_address_cannot_lock_somebody_out_elsewhere(inside: Inside) -> None:
+    """Lockout as an attack (CWE-645)."""
     attacker = Visitor(inside, "198.51.100.1")
     for _ in range(50):
         attacker.log_in("alice", "wrong")
@@ -104,6 +107,7 @@ def test_many_addresses_cannot_lock_out_a_browser_that_is_known(inside: Inside) 
 
 
 def test_nobody_is_locked_out_for_good(inside: Inside) -> None:
+    """CWE-645."""
     for number in range(120):
         Visitor(inside, f"198.51.100.{number}").log_in("alice", "wrong")
     newcomer = Visitor(inside, "192.0.2.1")
@@ -113,7 +117,7 @@ def test_nobody_is_locked_out_for_good(inside: Inside) -> None:
 
 
 def test_a_known_browser_has_a_limit_too(inside: Inside) -> None:
-    """A stolen cookie is no licence to guess."""
+    """CWE-307: a stolen cookie is no licence to guess."""
     visitor = Visitor(inside)
     visitor.log_in("alice")
     del visitor.http.cookies["__Host-session"]
@@ -122,6 +126,7 @@ def test_a_known_browser_has_a_limit_too(inside: Inside) -> None:
 
 
 def test_a_known_browser_is_known_for_its_own_user_alone(inside: Inside) -> None:
+    """CWE-307: an account of one's own buys no guesses at another."""
     visitor = Visitor(inside)
     visitor.log_in("alice")
     del visitor.http.cookies["__Host-session"]
@@ -141,7 +146,7 @@ def test_one_address_cannot_try_one_password_on_everybody(inside: Inside) -> Non
 
 
 def test_success_takes_back_its_own_attempt_alone(inside: Inside) -> None:
-    """Logging in with one's own account in between must not buy more guesses."""
+    """CWE-307: logging in to an account of one's own in between must not buy more guesses."""
     visitor = Visitor(inside)
     for _ in range(9):
         visitor.log_in("alice", "wrong")
@@ -154,6 +159,8 @@ def test_success_takes_back_its_own_attempt_alone(inside: Inside) -> None:
 def test_what_could_not_be_checked_was_no_attempt(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """CWE-645: a busy server must not lock people out."""
+
     async def busy(*_: object) -> bool:
         raise UnavailableError("The server is busy.", reason="password_queue_full")
 

@@ -47,6 +47,7 @@ def test_a_clients_name_is_text(hostile: Inside) -> None:
 
 
 def test_what_was_typed_is_text(inside: Inside) -> None:
+    """Reflected XSS (CWE-79)."""
     response = Visitor(inside).log_in(SCRIPT, SCRIPT)
     page = Page(response)
     assert_harmless(page)
@@ -56,6 +57,7 @@ def test_what_was_typed_is_text(inside: Inside) -> None:
 
 @pytest.mark.parametrize("name", ["state", "scope", "client_id", "redirect_uri", "x"])
 def test_a_parameter_is_text(inside: Inside, name: str) -> None:
+    """Reflected XSS (CWE-79)."""
     visitor = Visitor(inside)
     assert_harmless(visitor.get(request(**{name: SCRIPT})))
     visitor.log_in("alice")
@@ -63,6 +65,7 @@ def test_a_parameter_is_text(inside: Inside, name: str) -> None:
 
 
 def test_the_name_of_the_host_is_text(inside: Inside) -> None:
+    """XSS by a header (CWE-644)."""
     assert_harmless(Visitor(inside).get("/account", Host=SCRIPT))
 
 
@@ -86,6 +89,7 @@ def test_no_parameter_makes_a_header_or_a_line(inside: Inside, name: str, broken
 
 @pytest.mark.parametrize("broken", BREAKS.values(), ids=BREAKS)
 def test_no_username_makes_a_line(inside: Inside, broken: str) -> None:
+    """CWE-117."""
     response = Visitor(inside).log_in(f"alice{broken}x", "wrong")
     assert response.status_code in {400, 401}
     (line,) = inside.log.lines
@@ -95,6 +99,7 @@ def test_no_username_makes_a_line(inside: Inside, broken: str) -> None:
 
 
 def test_no_cookie_is_written_back_or_logged(inside: Inside) -> None:
+    """CWE-79, CWE-117."""
     sent = "__Host-login=evil; __Host-session=evil; __Host-device=evil; x=evil"
     page = Visitor(inside).get("/account", Cookie=sent)
     assert "evil" not in page.response.text + str(page.response.headers)

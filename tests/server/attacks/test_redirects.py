@@ -125,6 +125,7 @@ def test_only_the_port_of_a_loopback_address_may_differ(person: Person, uri: str
 
 
 def test_any_port_of_the_loopback_address_will_do(person: Person) -> None:
+    """RFC 8252 §7.3."""
     for uri in ("http://127.0.0.1/callback", "http://127.0.0.1:65535/callback"):
         response = person.http.get(request(client_id="app", redirect_uri=uri, scope="admin"))
         assert response.headers["location"].startswith(f"{uri}?error=invalid_scope")
@@ -145,6 +146,7 @@ def test_what_decides_where_to_must_not_be_there_twice(
     "name", ["response_type", "scope", "code_challenge", "code_challenge_method", "state", "x"]
 )
 def test_nothing_else_may_be_there_twice_either(person: Person, name: str) -> None:
+    """RFC 6749 §3.1."""
     told = answer(person.http.get(f"{request()}&{name}=x&{name}=y"))
     assert told["error"] == "invalid_request"
     assert told.get("state") == (None if name == "state" else "a state")
@@ -162,6 +164,7 @@ def test_more_parameters_than_the_limit_are_refused_before_any_is_read(person: P
 def test_who_is_not_a_client_is_told_so_here(
     person: Person, server: Server, client_id: str
 ) -> None:
+    """RFC 6749 §4.1.2.1."""
     response = person.http.get(request(client_id=client_id))
     assert response.status_code == 400
     assert "location" not in response.headers

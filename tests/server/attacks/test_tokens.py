@@ -164,6 +164,7 @@ def test_a_kid_of_another_case_or_with_more_is_another(
     server: Server, http: httpx.Client, key: PrivateKey, header: dict[str, Any],
     claims: dict[str, Any],
 ) -> None:  # fmt: skip
+    """RFC 7515 §4.1.4: case-sensitive."""
     for kid in (header["kid"].swapcase(), header["kid"] + "\0", header["kid"][:-1]):
         forged = signed(key, {**header, "kid": kid}, claims)
         assert_refused(server, http, forged, "signature_invalid")
@@ -206,7 +207,7 @@ def test_a_token_past_8_kb_is_not_looked_at(
     server: Server, http: httpx.Client, key: PrivateKey, header: dict[str, Any],
     claims: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Denial of service by size."""
+    """Denial of service by size (CWE-770)."""
     fits = signed(key, header, {**claims, "padding": "x" * 5000})
     assert len(fits) < 8192
     assert asked(http, fits).json()["active"] is True
@@ -216,6 +217,7 @@ def test_a_token_past_8_kb_is_not_looked_at(
 
 
 def test_a_token_of_8_mb_is_not_even_read(http: httpx.Client) -> None:
+    """Denial of service by size (CWE-770)."""
     try:
         response = asked(http, "x" * 8 * 1024 * 1024)
     except httpx.TransportError:

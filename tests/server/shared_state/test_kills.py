@@ -32,6 +32,7 @@ def _soon(kill: Callable[[], None], delay: float) -> Callable[[], asyncio.Future
 
 
 def test_redis_killed_while_codes_are_redeemed(pair: Pair) -> None:
+    """RFC 6749 §4.1.2: at most once, whatever dies."""
     pick = random.Random(1)  # noqa: S311 - not for secrets
     succeeded = 0
     for _ in range(_ROUNDS):
@@ -50,6 +51,7 @@ def test_redis_killed_while_codes_are_redeemed(pair: Pair) -> None:
 
 
 def test_redis_killed_while_a_token_is_refreshed(pair: Pair) -> None:
+    """RFC 9700 §4.14.2: one live branch at most."""
     pick = random.Random(2)  # noqa: S311 - not for secrets
     for _ in range(_ROUNDS):
         first = pair.redeem(pair.code()).json()["refresh_token"]
@@ -75,6 +77,7 @@ def test_redis_killed_after_an_assertion_was_used(pair: Pair) -> None:
 
 
 def test_a_server_killed_while_a_token_is_refreshed(pair: Pair, tmp_path: Path, site: Site) -> None:
+    """RFC 9700 §4.14.2."""
     pick = random.Random(4)  # noqa: S311 - not for secrets
     for number in range(_ROUNDS):
         directory = tmp_path / f"victim-{number}"
@@ -90,6 +93,7 @@ def test_a_server_killed_while_a_token_is_refreshed(pair: Pair, tmp_path: Path, 
 
 
 def test_a_server_killed_while_codes_are_redeemed(pair: Pair, tmp_path: Path, site: Site) -> None:
+    """RFC 6749 §4.1.2."""
     pick = random.Random(3)  # noqa: S311 - not for secrets
     for number in range(_ROUNDS):
         directory = tmp_path / f"victim-{number}"

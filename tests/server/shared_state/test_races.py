@@ -41,6 +41,7 @@ def test_a_code_and_its_refresh_token_may_meet_different_servers(pair: Pair) -> 
 
 
 def test_what_ended_on_one_server_has_ended_on_the_other(pair: Pair) -> None:
+    """RFC 6749 §4.1.2."""
     code = pair.code()
     token = pair.redeem(code).json()["refresh_token"]
     pair.servers.reverse()

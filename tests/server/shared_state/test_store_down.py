@@ -21,6 +21,7 @@ def _unavailable(answer: httpx.Response) -> None:
 
 
 def test_without_its_store_the_server_says_so_and_loses_nothing(pair: Pair) -> None:
+    """RFC 9110 §15.6.4."""
     code, spent = pair.code(), pair.code()
     token = pair.redeem(spent).json()["refresh_token"]
     pair.redis.kill()
@@ -44,6 +45,7 @@ def test_without_its_store_the_server_says_so_and_loses_nothing(pair: Pair) -> N
 
 
 def test_a_store_that_hangs_is_waited_for_a_bounded_time(pair: Pair) -> None:
+    """CWE-400."""
     code = pair.code()
     pair.redis.send(signal.SIGSTOP)
     begin = time.monotonic()
