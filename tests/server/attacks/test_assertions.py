@@ -95,6 +95,9 @@ def test_the_audience_is_the_issuer_and_nothing_else(
         pytest.param({"jti": ""}, "assertion_malformed", id="empty-jti"),
         pytest.param({"jti": 5}, "assertion_malformed", id="jti-is-text"),
         pytest.param({"exp": True}, "assertion_malformed", id="exp-is-a-number"),
+        pytest.param({"exp": "9999999999"}, "assertion_malformed", id="exp-is-no-text"),
+        pytest.param({"exp": float("nan")}, "assertion_malformed", id="rfc7493-2.2-exp-nan"),
+        pytest.param({"exp": float("inf")}, "assertion_malformed", id="rfc7493-2.2-exp-infinity"),
         pytest.param({"iss": "nobody", "sub": "nobody"}, "unknown_client", id="unknown"),
         pytest.param(
             {"iss": "gateway_01", "sub": "gateway_01"}, "method_not_registered", id="has-a-secret"
