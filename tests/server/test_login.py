@@ -17,8 +17,10 @@ import pytest
 from tests.redis.programs import distribution
 from tests.redis.server import PASSWORD as REDIS_PASSWORD
 from tests.redis.server import Server as Redis
-from tests.server.person import Page, Person, answer, request
+from tests.server.conftest import PASSWORD
+from tests.server.person import VERIFIER, Page, Person, answer, request
 from tests.server.process import ENVIRONMENT, Server, Site, serving, wait_for
+from tests.server.test_code_flow import code_for, redeemed
 
 
 @pytest.fixture
@@ -81,6 +83,46 @@ def test_it_does_not_matter_which_server_answers(two: tuple[Server, Server]) -> 
         assert person.submit(logout).status_code == 303
     with moved(person, other) as elsewhere:
         assert elsewhere.get("/account").title.startswith("Log in")
+
+
+def test_the_store_sees_no_code_token_cookie_or_password(
+    two: tuple[Server, Server], redis: Redis
+) -> None:
+    """CWE-312: who reads Redis, or a backup of it, can be nobody by that."""
+    with Person(two[0]) as person, two[1].client() as http:
+        code = code_for(person, "carol")
+        issued = redeemed(http, code).json()
+        refresh = issued["refresh_token"]
+        cookies = [person.http.cookies[f"__Host-{name}"] for name in ("session", "device")]
+    written = b"".join(file.read_bytes() for file in redis.directory.rglob("*.aof"))
+    assert issued["scope"].encode() in written
+    # The family's name, which a refresh token begins with, is no secret.
+    for secret in (
+        code, refresh[22:65], refresh[65:], issued["access_token"], *cookies, PASSWORD, VERIFIER,
+    ):  # fmt: skip
+        assert secret.encode() not in written
+
+
+def test_what_a_login_gives_lasts_as_long_as_the_settings_say(
+    tmp_path: Path, site: Site, redis: Redis, on_redis: dict[str, dict[str, str]]
+) -> None:
+    lifetimes = {"session_lifetime": 700, "refresh_token_lifetime": 900, "code_timeout": 500}
+    with (
+        serving(tmp_path, site, **on_redis, **lifetimes) as server,
+        Person(server) as person,
+        server.client() as http,
+        redis.examine() as client,
+    ):
+        code = code_for(person, "carol")
+
+        def left(kind: str) -> int:
+            (key,) = client.scan_iter(f"oauth:{kind}:*")
+            return int(client.ttl(key))
+
+        assert 690 < left("session") <= 700
+        assert 490 < left("code") <= 500
+        assert redeemed(http, code).status_code == 200
+        assert 890 < left("family") <= 900
 
 
 def test_all_servers_count_together(two: tuple[Server, Server]) -> None:
