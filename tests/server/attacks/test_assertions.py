@@ -23,6 +23,8 @@ ISSUER = "https://127.0.0.1"
 HEADER = {"alg": "ES256", "kid": DEVICE_KEY.public.kid}
 STRANGER = PrivateKey.generate(Algorithm.ES256)
 EVIL = "https://attacker.example/keys"
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""Of P-256 (FIPS 186-4 D.1.2.3)."""
 
 
 def claims(**changes: object) -> dict[str, object]:
@@ -152,6 +154,25 @@ def test_the_clients_public_key_is_no_hmac_secret(server: Server, http: httpx.Cl
     start = f"{encoded(content({**HEADER, 'alg': 'HS256'}))}.{encoded(content(claims()))}"
     mac = hmac.digest(DEVICE_KEY.public.to_pem(), start.encode(), "sha256")
     assert_refused(server, sent(http, f"{start}.{encoded(mac)}"), "assertion_malformed")
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        pytest.param(bytes(64), id="cve-2022-21449-zeros"),
+        pytest.param(ORDER.to_bytes(32, "big") * 2, id="cve-2022-21449-the-order"),
+        pytest.param(bytes(31) + b"\1" + bytes(31) + b"\1", id="ones"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"0\6\2\1\1\2\1\1", id="rfc7518-3.4-asn.1"),
+    ],
+)
+def test_a_signature_that_fits_everything_fits_nothing(
+    server: Server, http: httpx.Client, signature: bytes
+) -> None:
+    """ECDSA with numbers out of their range (CVE-2022-21449, "psychic signatures")."""
+    start = f"{encoded(content(HEADER))}.{encoded(content(claims()))}"
+    response = sent(http, f"{start}.{encoded(signature)}")
+    assert_refused(server, response, "assertion_signature")
 
 
 def test_a_clock_may_be_off_by_the_leeway_and_no_more(
