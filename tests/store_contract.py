@@ -469,7 +469,10 @@ class SessionsContract:
 class ConsentsContract:
     async def test_a_consent_is_remembered_for_one_subject_and_client(self, store: Store) -> None:
         alice, bob = random_name("alice"), random_name("bob")
-        first, second = Consent(scope="a", given_at=1), Consent(scope="a b", given_at=2)
+        first = Consent(scope="a", given_at=1)
+        second = Consent(
+            scope="a b", given_at=2, audience=("https://a.example", "https://b.example")
+        )
         assert await store.find_consent(alice, "app") is None
         await store.remember_consent(alice, "app", first)
         await store.remember_consent(alice, "app", second)

@@ -65,6 +65,30 @@ def test_what_was_allowed_is_not_asked_again_unless_it_is_more(person: Person) -
     assert "code" in answer(person.http.get(request(scope="telemetry:write")))
 
 
+def test_what_was_allowed_at_one_resource_is_asked_again_for_another(person: Person) -> None:
+    """RFC 8707 §2: the page says where, and nobody has agreed to anywhere else."""
+
+    def asked(scope: str, resource: str | None) -> str:
+        portal = {"client_id": "portal", "redirect_uri": "https://b.example.com/"}
+        return request(**portal, scope=scope, resource=resource)
+
+    def is_allowed(scope: str, resource: str | None) -> bool:
+        return person.http.get(asked(scope, resource)).status_code == 303
+
+    read, write = "telemetry:read", "telemetry:write"
+    api, other = "https://api.example.com", "https://other.example.com"
+    person.logged_in("frank").allow(asked(read, api))
+    assert is_allowed(read, api)
+    assert not is_allowed(read, other)
+    assert not is_allowed(read, None)  # both
+    person.allow(asked(read, other))
+    assert is_allowed(read, None)
+    # Nobody has been asked for writing at the first.
+    person.allow(asked(write, other))
+    assert is_allowed(write, other)
+    assert not is_allowed(write, api)
+
+
 def test_a_loopback_client_is_asked_each_time(person: Person) -> None:
     """RFC 8252 §8.6: any program on the machine could pass for it."""
     native = request(client_id="app", redirect_uri="http://127.0.0.1:4711/callback")

@@ -99,13 +99,13 @@ class AuthorizeEndpoint:
         if not all(map(redirect_uri.is_claimed, client.redirect_uris)):
             return False
         consent = await self._consents.find_consent(logged_in.subject, client.client_id)
-        return consent is not None and set(asked.scope.split()) <= set(consent.scope.split())
+        return consent is not None and _covers(consent, asked)
 
     async def _remember(self, logged_in: LoggedIn, asked: AuthorizationRequest) -> None:
         client_id = asked.client.client_id
         before = await self._consents.find_consent(logged_in.subject, client_id)
-        allowed = dict.fromkeys(f"{before.scope if before else ''} {asked.scope}".split())
-        consent = Consent(scope=" ".join(allowed), given_at=int(self._clock()))
+        scope, audience = _joined(before, asked)
+        consent = Consent(scope=scope, audience=audience, given_at=int(self._clock()))
         await self._consents.remember_consent(logged_in.subject, client_id, consent)
 
     async def _issue(
@@ -116,6 +116,28 @@ class AuthorizeEndpoint:
         record.always = True
         record.fields["family"] = issued.family
         return html.see_other(asked.answer.location({"code": issued.code}))
+
+
+def _covers(consent: Consent, asked: AuthorizationRequest) -> bool:
+    """Whether nothing is asked for that the user has not allowed, and nowhere else."""
+    return set(asked.scope.split()) <= set(consent.scope.split()) and set(asked.audience) <= set(
+        consent.audience
+    )
+
+
+def _joined(before: Consent | None, asked: AuthorizationRequest) -> tuple[str, tuple[str, ...]]:
+    """The scope and audience that are allowed from now on.
+
+    They are joined where the user has seen each scope for each resource; otherwise the new takes
+    the place of the old, which is asked again.
+    """
+    if before is not None and _covers(before, asked):
+        return before.scope, before.audience
+    if before is not None and set(before.audience) == set(asked.audience):
+        return " ".join(dict.fromkeys(f"{before.scope} {asked.scope}".split())), asked.audience
+    if before is not None and set(before.scope.split()) == set(asked.scope.split()):
+        return asked.scope, tuple(dict.fromkeys((*before.audience, *asked.audience)))
+    return asked.scope, asked.audience
 
 
 def _refused(request: Request, error: AuthorizationError) -> Response:

@@ -101,10 +101,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user let a client do; `given_at` is seconds since the epoch."""
+    """What a user let a client do, and where; `given_at` is seconds since the epoch."""
 
     scope: str
     given_at: int
+    audience: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
