@@ -114,6 +114,9 @@ def test_an_unknown_client_and_a_wrong_secret_get_the_same_answer(http: httpx.Cl
             {**GRANT, "scope": "telemetry:read admin"}, 403, "invalid_scope", id="one-too-many"
         ),
         pytest.param({**GRANT, "scope": 'a"b'}, 400, "invalid_scope", id="rfc6749-3.3-malformed"),
+        pytest.param(
+            {**GRANT, "resource": "https://evil.test"}, 400, "invalid_target", id="rfc8707-2"
+        ),
         pytest.param({**GRANT, "client_secret": SECRET}, 400, "invalid_request", id="two-ways"),
         pytest.param({**GRANT, "client_id": "narrow"}, 400, "invalid_request", id="two-clients"),
         pytest.param(
