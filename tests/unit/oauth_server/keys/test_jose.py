@@ -128,6 +128,9 @@ def test_a_signature_by_an_elliptic_curve_is_two_numbers_of_one_length() -> None
     """RFC 7518 §3.4: ASN.1 would be longer, and its length vary."""
     made = PrivateKey.generate(Algorithm.ES256)
     assert {len(made.signature(bytes([number]))) for number in range(50)} == {64}
+    signature = made.signature(b"content")
+    # The same numbers with a leading zero more: a second spelling of one token.
+    assert not made.public.verifies(signature[:32] + b"\0" + signature[32:], b"content")
 
 
 def test_a_private_key_shows_up_nowhere(key: PrivateKey) -> None:
