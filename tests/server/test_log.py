@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 from hypothesis import HealthCheck, given, settings
@@ -81,12 +82,21 @@ BYTES = st.binary(max_size=60) | st.sampled_from(
 )
 
 
-@given(body=BYTES, name=BYTES, secret=BYTES, forwarded=BYTES)
+PATHS = st.sampled_from(["/token", "/revoke", "/introspect", "/authorize?client_id="])
+
+
+@given(path=PATHS, body=BYTES, name=BYTES, secret=BYTES, forwarded=BYTES)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_nothing_that_is_sent_makes_a_second_line_or_moves_the_address(
-    server: Server, http: httpx.Client, body: bytes, name: bytes, secret: bytes, forwarded: bytes
+    server: Server,
+    http: httpx.Client,
+    path: str,
+    body: bytes,
+    name: bytes,
+    secret: bytes,
+    forwarded: bytes,
 ) -> None:
     """CWE-117, CWE-348."""
     before = len(server.log())
@@ -95,7 +105,9 @@ def test_nothing_that_is_sent_makes_a_second_line_or_moves_the_address(
         "Content-Type": "application/x-www-form-urlencoded",
         "X-Forwarded-For": re.sub(r"[^\x20-\x7e]", "", forwarded.decode("latin-1")).strip(),
     }
-    response = http.post("/token", content=body, headers=headers)
+    if path.endswith("="):
+        path += quote(name, safe="")
+    response = http.post(path, content=body, headers=headers)
     assert response.status_code in {400, 401}
     assert len(server.log()) == before + 1
     assert last(server)["address"] == "127.0.0.1"
