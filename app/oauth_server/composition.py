@@ -86,14 +86,14 @@ def application(
         html.prepare()
     sessions = Sessions(store, people, timedelta(seconds=settings.session_lifetime))
     login = Login(people, checker, store, sessions)
+    leeway = timedelta(seconds=settings.clock_leeway)
     codes = CodeIssuer(
         store,
         timedelta(seconds=settings.code_timeout),
         timedelta(seconds=settings.refresh_token_lifetime),
-        settings.lifetime,
+        settings.lifetime + leeway,
     )
     grants = _grants(settings, store, signer, people)
-    leeway = timedelta(seconds=settings.clock_leeway)
     form = AuthenticatedForm(ClientAuthenticator(registered, store, settings.issuer, leeway))
     issued = IssuedTokens(settings.issuer, {key.kid: key for key in ring.published}, leeway)
     return Boundary(

@@ -21,7 +21,9 @@ class IssuedCode:
 
 
 class CodeIssuer:
-    """`refresh_lifetime` and `access_lifetime` are how long what a code buys can live."""
+    """`refresh_lifetime` and `access_lifetime` are how long what a code buys can live, the latter
+    with the leeway that it is accepted for.
+    """
 
     def __init__(
         self,
@@ -39,7 +41,9 @@ class CodeIssuer:
         """Raises UnavailableError."""
         issued = IssuedCode(code=opaque.make(), family=secrets.token_urlsafe(16))
         client = request.client
-        refreshes = GrantType.REFRESH_TOKEN in client.grant_types
+        bought = self._access_lifetime
+        if GrantType.REFRESH_TOKEN in client.grant_types:  # the last one buys an access token, too
+            bought += self._refresh_lifetime
         await self._codes.save_code(
             Digest(opaque.digest(issued.code)),
             Proof(client.client_id, request.redirect_uri, request.code_challenge),
@@ -52,6 +56,6 @@ class CodeIssuer:
                 auth_time=session.auth_time,
             ),
             lifetime=self._timeout,
-            remembered=self._refresh_lifetime if refreshes else self._access_lifetime,
+            remembered=bought,
         )
         return issued
