@@ -64,13 +64,16 @@ class Sessions:
         cookies.put(response, cookies.SESSION, session_id)
 
     async def close(self, request: Request, response: Response) -> None:
-        await self._close(request)
-        cookies.remove(response, cookies.SESSION)
+        # A form of another site comes without the cookie (SameSite), and must not remove it.
+        if await self._close(request):
+            cookies.remove(response, cookies.SESSION)
 
-    async def _close(self, request: Request) -> None:
+    async def _close(self, request: Request) -> bool:
         session_id = cookies.read(request, cookies.SESSION)
-        if session_id is not None:
-            await self._sessions.close_session(_digest(session_id))
+        if session_id is None:
+            return False
+        await self._sessions.close_session(_digest(session_id))
+        return True
 
 
 def _digest(session_id: str) -> Digest:

@@ -79,6 +79,13 @@ def test_nobody_is_logged_out_or_loses_an_app_from_outside(inside: Inside, path:
     assert visitor.get("/account").title.startswith("Your apps")
 
 
+def test_a_form_elsewhere_takes_nobodys_cookie_away(inside: Inside) -> None:
+    """Logout CSRF: a browser sends no cookie with such a form, but would take its removal."""
+    response = Visitor(inside).post("/logout", {"csrf": "x"}, {"Sec-Fetch-Site": "cross-site"})
+    assert response.status_code == 303
+    assert "set-cookie" not in response.headers
+
+
 def test_a_session_id_that_was_planted_is_worth_nothing_after_login(inside: Inside) -> None:
     """Session fixation: https://owasp.org/www-community/attacks/Session_fixation"""
     planted = "A" * 43
