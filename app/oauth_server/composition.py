@@ -126,7 +126,7 @@ def _grants(
     settings: Settings, store: Store, signer: Signer, people: Users
 ) -> Mapping[GrantType, Grant]:
     tokens = AccessTokens(settings.issuer, settings.lifetime, signer)
-    delegated = DelegatedTokens(tokens, people.is_active)
+    delegated = DelegatedTokens(tokens, settings.issuer, people.is_active)
     lifetime = timedelta(seconds=settings.refresh_token_lifetime)
     grace = timedelta(seconds=settings.refresh_reuse_grace)
     return {

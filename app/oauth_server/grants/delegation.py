@@ -16,8 +16,9 @@ from oauth_server.store.interface import Replay
 class DelegatedTokens:
     """`is_active` tells whether a subject may still log in."""
 
-    def __init__(self, tokens: AccessTokens, is_active: Callable[[str], bool]) -> None:
+    def __init__(self, tokens: AccessTokens, issuer: str, is_active: Callable[[str], bool]) -> None:
         self._tokens = tokens
+        self._issuer = issuer
         self._is_active = is_active
 
     async def issue(
@@ -36,10 +37,13 @@ class DelegatedTokens:
         granted = scope.common(authorization.scope, client.scope)
         if not granted:
             raise refused("scope_withdrawn")
+        audience = resource.common(authorization.audience, client, self._issuer)
+        if not audience:
+            raise refused("audience_withdrawn")
         return await self._tokens.issue(
             client_id=client.client_id,
             subject=authorization.subject,
-            audience=resource.narrowed(requested_resource, authorization.audience),
+            audience=resource.narrowed(requested_resource, audience),
             scope=scope.narrowed(requested_scope, granted),
             refresh_token=refresh_token,
             family=authorization.family,

@@ -26,6 +26,7 @@ from oauth_server.store.memory import MemoryStore
 
 ISSUER = "https://auth.example.com"
 CALLBACK = "https://web.example.com/callback"
+AUDIENCE = ("https://one.example", "https://two.example")
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 WEEK = timedelta(weeks=1)
 T = TypeVar("T")
@@ -38,6 +39,7 @@ def web(scope: str = "a b", *grant_types: GrantType) -> Client:
         scope=scope,
         token_endpoint_auth_method=AuthMethod.NONE,
         redirect_uris=(CALLBACK,),
+        audience=AUDIENCE,
     )
 
 
@@ -79,7 +81,7 @@ class Site:
         self.active = {"ada"}
         self.clients = {"web", "m"}
         tokens = AccessTokens(ISSUER, timedelta(minutes=5), self.signer, clock=lambda: self.now)
-        delegated = DelegatedTokens(tokens, lambda subject: subject in self.active)
+        delegated = DelegatedTokens(tokens, ISSUER, lambda subject: subject in self.active)
         self.codes = AuthorizationCode(self.store, delegated, WEEK)
         self.refreshes = RefreshTokenGrant(self.store, delegated, grace)
         self.machines = ClientCredentials(tokens, ISSUER)
@@ -107,7 +109,7 @@ class Site:
                 Proof("web", redirect_uri, challenge),
                 Authorization(
                     family="F" * 22, client_id="web", subject="ada", scope="a b",
-                    audience=("https://one.example", "https://two.example"), auth_time=900,
+                    audience=AUDIENCE, auth_time=900,
                 ),
                 lifetime=timedelta(seconds=60),
                 remembered=WEEK,

@@ -23,7 +23,7 @@ def issued_code(site: Site, client: Client) -> str:
     code_challenge = pkce.challenge(VERIFIER)
     assert code_challenge is not None
     asked = AuthorizationRequest(
-        client, CALLBACK, Answer(CALLBACK, None, ISSUER), code_challenge, "a b", (ISSUER,)
+        client, CALLBACK, Answer(CALLBACK, None, ISSUER), code_challenge, "a b", client.audience
     )
     session = Session(subject="ada", auth_time=900, credential="")
     return run(issuer.issue(asked, session)).code

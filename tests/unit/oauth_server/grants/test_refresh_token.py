@@ -106,6 +106,36 @@ def test_a_resource_narrows_the_audience() -> None:
     assert site.signer.claims[-1]["aud"] == "https://two.example"
 
 
+@pytest.mark.parametrize(
+    ("left", "aud"),
+    [
+        (("https://two.example",), "https://two.example"),
+        (("https://new.example",), None),
+        ((), None),
+    ],
+)
+def test_a_resource_that_the_client_lost_since_is_given_no_more(
+    left: tuple[str, ...], aud: str | None
+) -> None:
+    """As a scope: the registration of now counts, without an `audience` the issuer alone."""
+    site = Site()
+    first = site.redeem(site.code())
+    client = msgspec.structs.replace(web(), audience=left)
+    if aud is not None:
+        with pytest.raises(ProtocolError) as refusal:
+            site.refresh(first, client, resource="https://one.example")
+        assert refusal.value.code is ErrorCode.INVALID_TARGET
+        site.refresh(first, client)
+        assert site.signer.claims[-1]["aud"] == aud
+    else:
+        with pytest.raises(ProtocolError) as refusal:
+            site.refresh(first, client)
+        assert (refusal.value.code, refusal.value.reason) == (
+            ErrorCode.INVALID_GRANT,
+            "audience_withdrawn",
+        )
+
+
 def test_a_busy_signer_rotates_nothing() -> None:
     site = Site()
     first = site.redeem(site.code())
