@@ -470,9 +470,7 @@ class ConsentsContract:
     async def test_a_consent_is_remembered_for_one_subject_and_client(self, store: Store) -> None:
         alice, bob = random_name("alice"), random_name("bob")
         first = Consent(scope="a", given_at=1)
-        second = Consent(
-            scope="a b", given_at=2, audience=("https://a.example", "https://b.example")
-        )
+        second = Consent(scope="a b", given_at=2, at={"https://api.example.com": "b"})
         assert await store.find_consent(alice, "app") is None
         await store.remember_consent(alice, "app", first)
         await store.remember_consent(alice, "app", second)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from oauth_server import log
 from oauth_server.errors import ErrorCode, ProtocolError
+from oauth_server.grants import consenting
 from oauth_server.grants.code_issuing import CodeIssuer
 from oauth_server.http import csrf, exchange, form_body, html
 from oauth_server.http.destination import destination
@@ -19,7 +20,7 @@ from oauth_server.http.sessions import LoggedIn, Sessions
 from oauth_server.models import Client
 from oauth_server.protocol import authorization_request, redirect_uri
 from oauth_server.protocol.authorization_request import AuthorizationError, AuthorizationRequest
-from oauth_server.store.interface import Consent, Consents
+from oauth_server.store.interface import Consents
 
 LOGOUT_PURPOSE = "logout"
 
@@ -99,13 +100,12 @@ class AuthorizeEndpoint:
         if not all(map(redirect_uri.is_claimed, client.redirect_uris)):
             return False
         consent = await self._consents.find_consent(logged_in.subject, client.client_id)
-        return consent is not None and _covers(consent, asked)
+        return consenting.covers(consent, asked)
 
     async def _remember(self, logged_in: LoggedIn, asked: AuthorizationRequest) -> None:
         client_id = asked.client.client_id
         before = await self._consents.find_consent(logged_in.subject, client_id)
-        scope, audience = _joined(before, asked)
-        consent = Consent(scope=scope, audience=audience, given_at=int(self._clock()))
+        consent = consenting.extended(before, asked, int(self._clock()))
         await self._consents.remember_consent(logged_in.subject, client_id, consent)
 
     async def _issue(
@@ -116,28 +116,6 @@ class AuthorizeEndpoint:
         record.always = True
         record.fields["family"] = issued.family
         return html.see_other(asked.answer.location({"code": issued.code}))
-
-
-def _covers(consent: Consent, asked: AuthorizationRequest) -> bool:
-    """Whether nothing is asked for that the user has not allowed, and nowhere else."""
-    return set(asked.scope.split()) <= set(consent.scope.split()) and set(asked.audience) <= set(
-        consent.audience
-    )
-
-
-def _joined(before: Consent | None, asked: AuthorizationRequest) -> tuple[str, tuple[str, ...]]:
-    """The scope and audience that are allowed from now on.
-
-    They are joined where the user has seen each scope for each resource; otherwise the new takes
-    the place of the old, which is asked again.
-    """
-    if before is not None and _covers(before, asked):
-        return before.scope, before.audience
-    if before is not None and set(before.audience) == set(asked.audience):
-        return " ".join(dict.fromkeys(f"{before.scope} {asked.scope}".split())), asked.audience
-    if before is not None and set(before.scope.split()) == set(asked.scope.split()):
-        return asked.scope, tuple(dict.fromkeys((*before.audience, *asked.audience)))
-    return asked.scope, asked.audience
 
 
 def _refused(request: Request, error: AuthorizationError) -> Response:

@@ -101,11 +101,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user let a client do, and where; `given_at` is seconds since the epoch."""
+    """What a user let a client do, and by audience what of it they allowed there.
+
+    `given_at` is seconds since the epoch.
+    """
 
     scope: str
     given_at: int
-    audience: tuple[str, ...] = ()
+    at: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
