@@ -55,8 +55,7 @@ def convert(kind: type[S], document: object, path: str, rules: Rules, report: Re
     if not isinstance(document, Mapping):
         report(path, "must be an object")
         return None
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    types = _types(kind)
+    fields, types = _fields(kind), _types(kind)
     values: dict[str, object] = {}
     sound = True
     for name in document:
@@ -87,7 +86,13 @@ def convert(kind: type[S], document: object, path: str, rules: Rules, report: Re
     return kind(**values) if sound else None
 
 
-@functools.cache  # dear, and asked once for each of thousands of clients
+# Dear, and asked once for each of thousands of clients.
+@functools.cache
+def _fields(kind: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+
+@functools.cache
 def _types(kind: type[msgspec.Struct]) -> Mapping[str, Any]:
     return get_type_hints(kind, include_extras=True)
 
