@@ -184,7 +184,7 @@ class Server:
         """Serve until a signal says stop."""
         self._checker = PasswordChecker()
         self._signer = FileSigner(self._loaded.ring.active, observe=self._metrics.signature)
-        self._current = Current(Generation(self._application()))
+        self._current = Current(Generation(self._application(self._loaded, self._signer)))
         self._describe()
         on_signal = {}
         if self._reopen is not None:
@@ -203,15 +203,15 @@ class Server:
             self._checker.close()
             await self._store.close()
 
-    def _application(self) -> ASGIApp:
+    def _application(self, loaded: Loaded, signer: Signer) -> ASGIApp:
         return application(
-            self._loaded.settings,
-            self._loaded.registered,
-            self._loaded.ring,
+            loaded.settings,
+            loaded.registered,
+            loaded.ring,
             store=self._store,
-            signer=self._signer,
+            signer=signer,
             sink=self._sink,
-            people=self._loaded.people,
+            people=loaded.people,
             checker=self._checker,
             metrics=self._metrics,
         )
@@ -264,6 +264,9 @@ class Server:
         try:
             loaded = await asyncio.to_thread(self._load)
             _check_the_same(self._loaded.settings, loaded.settings)
+            signer = self._signer_for(loaded)
+            # Beside the event loop, too: the keys of thousands of clients take a while.
+            app = await asyncio.to_thread(self._application, loaded, signer)
         except OperatorError as error:
             for problem in error.problems:
                 _journal.error("not reloaded, the old one stays: %s", problem)
@@ -272,7 +275,7 @@ class Server:
             _journal.exception("not reloaded, the old one stays")
             self._metrics.reload(False)
         else:
-            self._take_over(loaded)
+            self._take_over(loaded, signer, app)
             self._metrics.reload(True)
         self._reloading = None
         if self._again:
@@ -281,16 +284,20 @@ class Server:
         else:
             systemd.notify("READY=1")
 
-    def _take_over(self, loaded: Loaded) -> None:
+    def _signer_for(self, loaded: Loaded) -> FileSigner:
+        """The one that there is, as long as its key stays."""
+        old, new = self._loaded.ring.active.public, loaded.ring.active.public
+        if (new.kid, new.algorithm) == (old.kid, old.algorithm):
+            return self._signer
+        return FileSigner(loaded.ring.active, observe=self._metrics.signature)
+
+    def _take_over(self, loaded: Loaded, signer: FileSigner, app: ASGIApp) -> None:
         """From one request to the next: nothing here waits."""
-        old_key, old_signer = self._loaded.ring.active.public, self._signer
-        self._loaded = loaded
         on_end: Callable[[], None] = lambda: None  # noqa: E731
-        key = loaded.ring.active.public
-        if (key.kid, key.algorithm) != (old_key.kid, old_key.algorithm):
-            self._signer = FileSigner(loaded.ring.active, observe=self._metrics.signature)
-            on_end = old_signer.close
-        self._current.replace(Generation(self._application()), on_end)
+        if signer is not self._signer:
+            on_end = self._signer.close
+        self._loaded, self._signer = loaded, signer
+        self._current.replace(Generation(app), on_end)
         if self._certificate is not None and loaded.tls is not None:
             self._certificate.replace(loaded.tls)
 

@@ -276,6 +276,28 @@ def footprint(server: Server) -> tuple[int, int, int]:
     )
 
 
+def test_a_reload_of_many_keys_holds_up_nobody(reloadable: Server, own_site: Site) -> None:
+    """They are read in another thread, for the check and for the use."""
+
+    def add_devices(entries: list[dict[str, Any]]) -> None:
+        (device,) = [entry for entry in entries if entry["client_id"] == "device"]
+        (key,) = device["jwks"]["keys"]
+        keys = [{**key, "kid": str(number)} for number in range(10)]
+        entries += [
+            {**device, "client_id": f"device_{number}", "jwks": {"keys": keys}}
+            for number in range(3000)
+        ]
+
+    change_clients(own_site, add_devices)
+    reloadable.send(signal.SIGHUP)
+    over, waited = 0.0, []
+    while not over:
+        begun = time.monotonic()
+        over = value(samples(reloadable), "reloads_total", result="success")
+        waited.append(time.monotonic() - begun)
+    assert max(waited) < 0.3
+
+
 def test_many_hang_ups_at_once_are_one_or_two_reloads(reloadable: Server) -> None:
     for _ in range(20):
         reloadable.send(signal.SIGHUP)
