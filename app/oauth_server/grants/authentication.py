@@ -76,8 +76,9 @@ class ClientAuthenticator:
             found = assertion.read(sent, issuer=self._issuer, now=now, leeway=self._leeway)
         except ClaimsError as error:
             raise _refused(error.reason) from None
-        # Remembered until it has expired: it is refused for that from then on.
-        lifetime = timedelta(seconds=found.expires - now)
+        # Remembered until it has expired: it is refused for that from then on. By the clock of
+        # another server, which may be behind this one's, that is later.
+        lifetime = timedelta(seconds=found.expires - now) + self._leeway
         first = await self._assertions.use_assertion(found.client_id, found.jti, lifetime=lifetime)
         if not first:  # RFC 7523 §3, point 7
             raise _refused("assertion_replayed")

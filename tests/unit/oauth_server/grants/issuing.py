@@ -58,8 +58,9 @@ class Signer:
 class Reader:
     """Reads what the signer above made, with everything but a signature."""
 
-    def __init__(self, signer: Signer, clock: Callable[[], float]) -> None:
+    def __init__(self, signer: Signer, leeway: timedelta, clock: Callable[[], float]) -> None:
         self._signer = signer
+        self._leeway = leeway
         self._clock = clock
 
     def verify(self, token: str) -> AccessToken:
@@ -68,13 +69,13 @@ class Reader:
             raise ClaimsError("token_malformed")
         claims = self._signer.claims[int(number) - 1]
         jws = Jws(Algorithm.RS256, "kid", typ, claims, b"", b"")
-        return access_token.read(jws, issuer=ISSUER, now=self._clock(), leeway=timedelta(0))
+        return access_token.read(jws, issuer=ISSUER, now=self._clock(), leeway=self._leeway)
 
 
 class Site:
     """What the grants stand on; `active` are the users, `clients` those registered."""
 
-    def __init__(self, grace: timedelta = timedelta(0)) -> None:
+    def __init__(self, grace: timedelta = timedelta(0), leeway: timedelta = timedelta(0)) -> None:
         self.now = 1000.0
         self.store = MemoryStore(clock=lambda: self.now)
         self.signer = Signer()
@@ -85,7 +86,8 @@ class Site:
         self.codes = AuthorizationCode(self.store, delegated, WEEK)
         self.refreshes = RefreshTokenGrant(self.store, delegated, grace)
         self.machines = ClientCredentials(tokens, ISSUER)
-        self._reader = Reader(self.signer, lambda: self.now)
+        self._leeway = leeway
+        self._reader = Reader(self.signer, leeway, lambda: self.now)
         self.break_store(self.store)
 
     def break_store(self, instead: Any) -> None:
@@ -93,7 +95,7 @@ class Site:
         self.introspection = Introspection(
             ISSUER, self._reader, instead, self.clients, lambda subject: subject in self.active
         )
-        self.revocation = Revocation(self._reader, instead, timedelta(0))
+        self.revocation = Revocation(self._reader, instead, self._leeway)
 
     def machine_token(self, client: Client) -> Issued:
         return run(self.machines.exchange(client, {}))

@@ -110,9 +110,11 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.behind = 0.0
         self.authenticator = ClientAuthenticator(
             {"device": device(), "basic": client("basic", BASIC)},
-            MemoryStore(clock=lambda: self.now), ISSUER, timedelta(seconds=30), lambda: self.now,
+            MemoryStore(clock=lambda: self.now), ISSUER, timedelta(seconds=30),
+            lambda: self.now - self.behind,
         )  # fmt: skip
 
     def assertion(self, client_id: str = "device", **changes: object) -> Credentials:
@@ -140,7 +142,16 @@ def test_an_assertion_is_good_once_for_as_long_as_it_could_be_good() -> None:
         assert clock.reason(clock.assertion()) == "assertion_replayed"
     clock.now = 1330.0
     assert clock.reason(clock.assertion()) == "assertion_expired"
+    clock.now = 1360.0
     assert clock.reason(clock.assertion(exp=1400)) is None
+
+
+def test_a_replay_is_noticed_by_a_server_that_is_late() -> None:
+    """RFC 7523 §3, point 7: its clock calls valid what has expired by the first one's."""
+    clock = Clock()
+    assert clock.reason(clock.assertion()) is None
+    clock.now, clock.behind = 1359.0, 30.0
+    assert clock.reason(clock.assertion()) == "assertion_replayed"
 
 
 def test_an_assertion_that_is_refused_uses_nothing_up() -> None:

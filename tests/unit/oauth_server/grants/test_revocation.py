@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
 from oauth_server.errors import ErrorCode, ProtocolError
 from oauth_server.grants.presentation import Finding
 from oauth_server.models import Client, GrantType
+from oauth_server.store.interface import TokenIdentity
 from tests.unit.oauth_server.grants.issuing import Down, Site, run, web
 from tests.unit.oauth_server.grants.test_introspection import asked
 
@@ -43,6 +46,17 @@ def test_a_machines_token_ends_alone() -> None:
     revoke(site, first.response.access_token, machine)
     assert asked(site, first.response.access_token, machine) == {"active": False}
     assert asked(site, second.response.access_token, machine)["active"] is True
+
+
+def test_a_revocation_is_known_for_as_long_as_a_server_that_is_late_accepts_the_token() -> None:
+    """The store's clock decides when it is forgotten, and a server's may be behind it."""
+    site = Site(leeway=timedelta(seconds=30))
+    machine = Client(client_id="m", grant_types=(GrantType.CLIENT_CREDENTIALS,), scope="a")
+    issued = site.machine_token(machine)
+    revoke(site, issued.response.access_token, machine)
+    site.now += issued.response.expires_in + 30 + 29
+    identity = TokenIdentity(issued.jti, subject="m", client_id="m", issued_at=1000)
+    assert run(site.store.is_revoked(identity))
 
 
 def test_a_refresh_token_that_was_rotated_still_ends_its_family() -> None:
