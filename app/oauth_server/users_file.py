@@ -17,6 +17,7 @@ from oauth_server.errors import OperatorError
 from oauth_server.users import DEPLOY, User, Users
 
 _MODE = 0o640
+_UNFINISHED = ".new"
 _GROUP = "oauth_group"
 
 
@@ -59,7 +60,11 @@ def _write(path: Path, by_name: dict[str, User], directory: int) -> None:
     content = json.dumps({"users": entries}, indent=2) + "\n"
     try:
         owner, group, mode = _attributes(path)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        prefix = f".{path.name}."
+        for leftover in path.parent.iterdir():  # of a run that was killed: we hold the lock
+            if leftover.name.startswith(prefix) and leftover.name.endswith(_UNFINISHED):
+                leftover.unlink()
+        descriptor, name = tempfile.mkstemp(_UNFINISHED, prefix, path.parent)
         written = Path(name)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -190,6 +190,16 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_what_a_killed_run_left_goes_with_the_next(file: Path) -> None:
+    """It has the hashes of everybody."""
+    write(file.parent, {"users": [entry()]})
+    left, editors = file.with_name(".users.json.k1l2m3n4.new"), file.with_name(".users.json.swp")
+    left.write_text(file.read_text())
+    editors.touch()
+    assert run("disable", "alice", "--file", file) == 0
+    assert sorted(file.parent.iterdir()) == [editors, file]
+
+
 def test_of_many_at_once_none_is_lost(file: Path) -> None:
     write(file.parent, {"users": []})
 
