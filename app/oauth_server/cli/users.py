@@ -122,6 +122,8 @@ def _password() -> str:
     """From the terminal, twice; otherwise a line of standard input. Never an argument: those
     are seen by everybody on the machine.
     """
+    if sys.stdin is None:  # descriptor 0 is closed
+        raise OperatorError("no password was given")
     password = _asked() if sys.stdin.isatty() else _line()
     rule = passwords.broken_rule(password)
     if rule is not None:

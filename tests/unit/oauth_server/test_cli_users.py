@@ -53,6 +53,15 @@ def test_a_user_is_added_with_a_password_from_standard_input(
     assert PASSWORD not in file.read_text() + said
 
 
+def test_without_standard_input_there_is_no_password(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it when descriptor 0 is closed
+    assert run("add", "alice", "--file", file) == 1
+    assert capsys.readouterr().err == "oauth-server: no password was given\n"
+    assert not file.exists()
+
+
 def test_another_password_takes_the_place_of_the_first(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
