@@ -95,11 +95,13 @@ class AuthorizeEndpoint:
         return await self._issue(request, asked, logged_in)
 
     async def _is_allowed(self, logged_in: LoggedIn, asked: AuthorizationRequest) -> bool:
-        client = asked.client
         # Any program on the user's machine could pass for this one (RFC 8252 §8.6).
-        if not all(map(redirect_uri.is_claimed, client.redirect_uris)):
+        if not all(map(redirect_uri.is_claimed, asked.client.redirect_uris)):
             return False
-        consent = await self._consents.find_consent(logged_in.subject, client.client_id)
+        return await self._is_remembered(logged_in, asked)
+
+    async def _is_remembered(self, logged_in: LoggedIn, asked: AuthorizationRequest) -> bool:
+        consent = await self._consents.find_consent(logged_in.subject, asked.client.client_id)
         return consenting.covers(consent, asked)
 
     async def _remember(self, logged_in: LoggedIn, asked: AuthorizationRequest) -> None:
@@ -112,6 +114,9 @@ class AuthorizeEndpoint:
         self, request: Request, asked: AuthorizationRequest, logged_in: LoggedIn
     ) -> Response:
         issued = await self._codes.issue(asked, logged_in.session)
+        # A withdrawal revokes what was given before it: a code that came after it stays here.
+        if not await self._is_remembered(logged_in, asked):
+            return _consent_page(request, asked, logged_in)
         record = exchange.of(request)
         record.always = True
         record.fields["family"] = issued.family

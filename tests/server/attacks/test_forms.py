@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -12,7 +13,7 @@ from oauth_server.store.interface import TokenIdentity
 from tests.server.attacks.conftest import ALICE
 from tests.server.attacks.inside import HOST, CountedHashes, Inside, Visitor, client
 from tests.server.conftest import PASSWORD
-from tests.server.person import request
+from tests.server.person import Page, request
 
 LOGIN = {"action": "login", "username": "alice", "password": PASSWORD}
 
@@ -66,6 +67,27 @@ def test_an_approval_needs_the_token_of_its_session(inside: Inside) -> None:
     response = victim.submit(form, "approve")
     assert response.status_code == 400
     assert "location" not in response.headers
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["remembered", "approved"])
+def test_a_consent_withdrawn_while_a_code_is_made_gives_none(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """Two tabs: the withdrawal comes between the look at the consent and the code."""
+    visitor, save_code = Visitor(inside), inside.store.save_code
+    visitor.log_in("alice")
+    form = visitor.get(request()).form("approve")
+    assert visitor.submit(form, "approve").status_code == 303
+    assert visitor.get(request()).response.status_code == 303
+
+    async def withdrawn_meanwhile(*arguments: Any, **named: Any) -> None:
+        await inside.store.withdraw_consent("alice", "web")
+        await save_code(*arguments, **named)
+
+    monkeypatch.setattr(inside.store, "save_code", withdrawn_meanwhile)
+    page = Page(visitor.submit(form, "approve")) if again else visitor.get(request())
+    assert page.response.status_code == 200
+    assert page.form("approve")
 
 
 @pytest.mark.parametrize("path", ["/logout", "/account"])
