@@ -24,7 +24,7 @@ def add_to(commands: Commands) -> None:
     for name, run, summary in (
         ("add", _add, "let somebody log in; the password is asked for, or a line of stdin"),
         ("passwd", _passwd, "give a user another password; who is logged in is logged out"),
-        ("disable", _disable, "let a user log in no more, and what was issued for them end"),
+        ("disable", _disable, "let a user log in no more, and refresh nothing"),
         ("enable", _enable, "let a disabled user log in again"),
     ):
         changing = command(of_users, name, run, summary)
