@@ -72,7 +72,10 @@ def make_hash(password: str) -> str:
 
 
 def verifies(password: str, password_hash: str | None) -> bool:
-    """Whether the password has this hash; without a hash the same work ends in False."""
+    """Whether the password has this hash; without a hash the same work ends in False.
+
+    Raises UnavailableError when the work could not be done.
+    """
     from argon2 import exceptions, low_level
 
     # Longer ones are nobody's, and must cost the same.
@@ -81,6 +84,8 @@ def verifies(password: str, password_hash: str | None) -> bool:
         low_level.verify_secret((password_hash or _NOBODY).encode(), secret, low_level.Type.ID)
     except exceptions.VerifyMismatchError:
         return False
+    except exceptions.VerificationError as error:  # no memory, or no more threads
+        raise UnavailableError("The server is busy.", reason="password_not_hashed") from error
     return password_hash is not None
 
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 from argon2 import low_level
+from argon2.exceptions import VerificationError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,6 +96,17 @@ def test_any_text_is_a_password_or_breaks_a_rule(password: str) -> None:
 @given(text=st.text())
 def test_what_is_no_hash_is_told(text: str) -> None:
     assert not passwords.is_hash(text)
+
+
+def test_without_the_memory_for_a_hash_nothing_is_said_of_the_password(
+    monkeypatch: pytest.MonkeyPatch, password_hash: str
+) -> None:
+    fails = mock.Mock(side_effect=VerificationError("Memory allocation error"))
+    monkeypatch.setattr(low_level, "verify_secret", fails)
+    for known in (password_hash, None):
+        with pytest.raises(UnavailableError) as refusal:
+            passwords.verifies(PASSWORD, known)
+        assert refusal.value.reason == "password_not_hashed"
 
 
 def test_who_waits_is_answered(checker: PasswordChecker, password_hash: str) -> None:
