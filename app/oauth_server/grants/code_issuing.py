@@ -9,7 +9,7 @@ from datetime import timedelta
 from oauth_server.models import Authorization, GrantType
 from oauth_server.protocol import opaque
 from oauth_server.protocol.authorization_request import AuthorizationRequest
-from oauth_server.store.interface import Codes, Digest, Proof, Session
+from oauth_server.store.interface import TOKENS_LIVE, Codes, Digest, Proof, Session
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class CodeIssuer:
         issued = IssuedCode(code=opaque.make(), family=secrets.token_urlsafe(16))
         client = request.client
         bought = self._access_lifetime
-        if GrantType.REFRESH_TOKEN in client.grant_types:  # the last one buys an access token, too
-            bought += self._refresh_lifetime
+        if GrantType.REFRESH_TOKEN in client.grant_types:
+            # The last one buys an access token, too: how long that lives is decided then.
+            bought = self._refresh_lifetime + TOKENS_LIVE
         await self._codes.save_code(
             Digest(opaque.digest(issued.code)),
             Proof(client.client_id, request.redirect_uri, request.code_challenge),

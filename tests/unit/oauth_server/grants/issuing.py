@@ -81,14 +81,19 @@ class Site:
         self.signer = Signer()
         self.active = {"ada"}
         self.clients = {"web", "m"}
-        tokens = AccessTokens(ISSUER, timedelta(minutes=5), self.signer, clock=lambda: self.now)
-        delegated = DelegatedTokens(tokens, ISSUER, lambda subject: subject in self.active)
-        self.codes = AuthorizationCode(self.store, delegated, WEEK)
-        self.refreshes = RefreshTokenGrant(self.store, delegated, grace)
-        self.machines = ClientCredentials(tokens, ISSUER)
+        self._grace = grace
         self._leeway = leeway
+        self.let_tokens_live(timedelta(minutes=5))
         self._reader = Reader(self.signer, leeway, lambda: self.now)
         self.break_store(self.store)
+
+    def let_tokens_live(self, lifetime: timedelta) -> None:
+        """As by a reload."""
+        tokens = AccessTokens(ISSUER, lifetime, self.signer, clock=lambda: self.now)
+        delegated = DelegatedTokens(tokens, ISSUER, lambda subject: subject in self.active)
+        self.codes = AuthorizationCode(self.store, delegated, WEEK)
+        self.refreshes = RefreshTokenGrant(self.store, delegated, self._grace)
+        self.machines = ClientCredentials(tokens, ISSUER)
 
     def break_store(self, instead: Any) -> None:
         """From now on who asks or revokes meets another store."""

@@ -56,6 +56,20 @@ def test_a_replay_is_noticed_as_long_as_a_token_lives_that_the_code_bought(clien
     assert not is_active(site, last)
 
 
+def test_a_replay_is_noticed_although_tokens_live_longer_since() -> None:
+    """A reload can lengthen what the code will have bought."""
+    site = Site()
+    code = issued_code(site, web())
+    issued = site.redeem(code)
+    site.let_tokens_live(timedelta(days=1))
+    site.now += WEEK.total_seconds() - SECOND
+    last = site.refresh(issued)
+    site.now += last.response.expires_in - SECOND
+    with pytest.raises(ReplayError):
+        site.redeem(code)
+    assert not is_active(site, last)
+
+
 @pytest.mark.parametrize("client", [web(), WITHOUT_REFRESH], ids=["refreshed", "once"])
 def test_a_consent_can_be_withdrawn_as_long_as_a_token_lives_that_it_gave(client: Client) -> None:
     site = Site()
