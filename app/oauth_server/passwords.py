@@ -9,7 +9,7 @@ import asyncio
 import re
 import secrets
 import unicodedata
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore
 
 from oauth_server.errors import UnavailableError
@@ -29,6 +29,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # One hash takes 64 MiB and, with its four lanes, all cores of a small host: about 0.13 s.
 _THREADS = 1
 _QUEUE = 8
+_RESERVED = 4
 
 
 def normalised(password: str) -> str:
@@ -90,23 +91,34 @@ def verifies(password: str, password_hash: str | None) -> bool:
 
 
 class PasswordChecker:
-    """Hashes in a thread of its own; who comes when too many wait is told at once."""
+    """Hashes in a thread of its own; who comes when too many wait is told at once.
 
-    def __init__(self, *, threads: int = _THREADS, queue: int = _QUEUE) -> None:
+    `reserved` places are for known browsers, so that no flood of strangers keeps them out.
+    """
+
+    def __init__(
+        self, *, threads: int = _THREADS, queue: int = _QUEUE, reserved: int = _RESERVED
+    ) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
         self._places = BoundedSemaphore(threads + queue)
+        self._reserved = BoundedSemaphore(reserved)
 
-    async def verifies(self, password: str, password_hash: str | None) -> bool:
-        """As the function. Raises UnavailableError when it cannot be told soon."""
-        if not self._places.acquire(blocking=False):
-            raise UnavailableError("The server is busy.", reason="password_queue_full")
+    async def verifies(self, password: str, password_hash: str | None, *, known: bool) -> bool:
+        """As the function; `known` is a browser that the user has logged in with.
+
+        Raises UnavailableError when it cannot be told soon.
+        """
+        place = self._take_place(known)
         future = self._pool.submit(verifies, password, password_hash)
         # The place is free when the thread is, not when who waited has left.
-        future.add_done_callback(self._give_back)
+        future.add_done_callback(lambda _: place.release())
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         self._pool.shutdown()
 
-    def _give_back(self, _: Future[bool]) -> None:
-        self._places.release()
+    def _take_place(self, known: bool) -> BoundedSemaphore:
+        for places in (self._reserved, self._places) if known else (self._places,):
+            if places.acquire(blocking=False):
+                return places
+        raise UnavailableError("The server is busy.", reason="password_queue_full")

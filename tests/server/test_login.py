@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -175,6 +176,31 @@ def test_a_flood_of_logins_holds_up_nobody_else(tmp_path: Path, site: Site) -> N
         statuses = {attempt.result() for attempt in flood}
         assert statuses == {401, 503}
         assert slowest < 1
+
+
+def test_a_flood_of_logins_keeps_no_known_browser_out(tmp_path: Path, site: Site) -> None:
+    """Strangers fill the queue for hashes, and some places of it are not theirs."""
+    with serving(tmp_path, site) as server, Person(server) as known:
+        known.logged_in("alice")
+        known.http.cookies.delete("__Host-session")
+        form = known.get("/account").form("login")
+        over = threading.Event()
+
+        def flood(number: int) -> None:
+            with Person(server) as stranger:
+                asked = stranger.get("/account").form("login")
+                while not over.is_set():
+                    stranger.submit(asked, "login", username=f"user{number}", password="guessed")
+
+        with ThreadPoolExecutor(12) as pool:
+            floods = [pool.submit(flood, number) for number in range(12)]
+            wait_for(lambda: any("reason=password_queue_full" in line for line in server.log()))
+            response = known.submit(
+                form, "login", username="alice", password="correct horse battery"
+            )
+            over.set()
+        assert [stranger.exception() for stranger in floods] == [None] * 12
+        assert response.status_code == 303
 
 
 def test_a_user_who_is_disabled_is_out_after_a_reload(tmp_path: Path, site: Site) -> None:

@@ -86,7 +86,7 @@ class Login:
         if wait is None:
             try:
                 proved = await self._passwords.verifies(
-                    password, user.password_hash if user else None
+                    password, user.password_hash if user else None, known=device is not None
                 )
             except UnavailableError:
                 await self._throttles.forgive(limits)  # nothing was guessed

@@ -161,7 +161,7 @@ def test_what_could_not_be_checked_was_no_attempt(
 ) -> None:
     """CWE-645: a busy server must not lock people out."""
 
-    async def busy(*_: object) -> bool:
+    async def busy(*_: object, **__: object) -> bool:
         raise UnavailableError("The server is busy.", reason="password_queue_full")
 
     visitor = Visitor(inside)

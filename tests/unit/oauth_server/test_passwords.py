@@ -112,7 +112,8 @@ def test_without_the_memory_for_a_hash_nothing_is_said_of_the_password(
 def test_who_waits_is_answered(checker: PasswordChecker, password_hash: str) -> None:
     async def check() -> None:
         right, wrong = await asyncio.gather(
-            checker.verifies(PASSWORD, password_hash), checker.verifies("wrong", password_hash)
+            checker.verifies(PASSWORD, password_hash, known=True),
+            checker.verifies("wrong", password_hash, known=False),
         )
         assert (right, wrong) == (True, False)
 
@@ -125,14 +126,39 @@ def test_the_surplus_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     checker = PasswordChecker(threads=1, queue=2)
 
     async def check() -> None:
-        waiting = [asyncio.ensure_future(checker.verifies("a", None)) for _ in range(3)]
+        waiting = [
+            asyncio.ensure_future(checker.verifies("a", None, known=False)) for _ in range(3)
+        ]
         await asyncio.sleep(0)
         with pytest.raises(UnavailableError) as refused:
-            await checker.verifies("a", None)
+            await checker.verifies("a", None, known=False)
         assert refused.value.reason == "password_queue_full"
         gate.set()
         await asyncio.gather(*waiting)
-        await checker.verifies("a", None)
+        await checker.verifies("a", None, known=False)
+
+    asyncio.run(check())
+    checker.close()
+
+
+def test_a_flood_of_strangers_leaves_room_for_known_browsers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(passwords, "verifies", lambda *_: gate.wait(20))
+    checker = PasswordChecker(threads=1, queue=1, reserved=2)
+
+    async def check() -> None:
+        waiting = [
+            asyncio.ensure_future(checker.verifies("a", None, known=known))
+            for known in (False, False, True, True)
+        ]
+        await asyncio.sleep(0)
+        for known in (False, True):
+            with pytest.raises(UnavailableError):
+                await checker.verifies("a", None, known=known)
+        gate.set()
+        assert await asyncio.gather(*waiting) == [True] * 4
 
     asyncio.run(check())
     checker.close()
@@ -147,11 +173,11 @@ def test_who_leaves_keeps_the_place_until_the_thread_is_free(
     checker = PasswordChecker(threads=1, queue=0)
 
     async def check() -> None:
-        gone = asyncio.ensure_future(checker.verifies("a", None))
+        gone = asyncio.ensure_future(checker.verifies("a", None, known=False))
         await asyncio.sleep(0.05)
         gone.cancel()
         with pytest.raises(UnavailableError):
-            await checker.verifies("a", None)
+            await checker.verifies("a", None, known=False)
         gate.set()
 
     asyncio.run(check())
