@@ -7,7 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
-from oauth_server import clients, composition, systemd
+from oauth_server import clients, composition, systemd, users
 from oauth_server.composition import Loaded
 from oauth_server.keys import ring
 from oauth_server.log import LogFile
@@ -23,6 +23,7 @@ def main(config: Path, descriptor: int) -> None:
         settings,
         clients.load(Path(settings.clients_file)),
         ring.load(Path(settings.keys_directory), settings.signing.algorithm),
+        users.load(Path(settings.users_file)),
     )
     server = composition.Server(
         loaded,

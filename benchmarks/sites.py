@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.load import Request
+from oauth_server import passwords
 from oauth_server.keys import creation
 from oauth_server.models import Algorithm
 from oauth_server.protocol import client_secret
@@ -27,6 +28,8 @@ RIVALS = Path(__file__).parent / "rivals"
 _CLIENT = "machine"
 _SECRET = client_secret.generate()
 _BASIC = "Basic " + base64.b64encode(f"{_CLIENT}:{_SECRET}".encode()).decode()
+# With a user there are pages, too.
+_USER = {"username": "alice", "password_hash": passwords.make_hash("correct horse battery")}
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,11 @@ def ours(directory: Path, algorithm: Algorithm, *, processes: int = 1) -> Iterat
         "client_secret_hash": client_secret.digest(_SECRET),
     }  # fmt: skip
     (site / "clients.json").write_text(json.dumps({"clients": [entry]}))
+    (site / "users.json").write_text(json.dumps({"users": [_USER]}))
     settings = {
         "issuer": "https://auth.example.com", "signing": {"algorithm": algorithm.value},
         "keys_directory": str(site / "keys"), "clients_file": str(site / "clients.json"),
-        "log_file": str(site / "log"),
+        "users_file": str(site / "users.json"), "log_file": str(site / "log"),
     }  # fmt: skip
     (site / "server.yaml").write_text(yaml.safe_dump(settings))
     with socket.create_server(("127.0.0.1", 0)) as listening:
