@@ -102,6 +102,32 @@ def test_a_restart_refuses_no_connection(
     assert set(statuses) == {200}
 
 
+def test_a_server_that_could_not_start_for_long_is_back_once_the_cause_is_gone(
+    deployed: RunningLab, http: httpx.Client
+) -> None:
+    """After five failed starts systemd would give up, and close the sockets."""
+    log = "/var/log/oauth_server.log"
+    deployed.ssh(f"sudo chown root {log}; sudo systemctl kill -s KILL oauth-server.service")
+    try:
+        restarts, deadline = "0", time.monotonic() + 30
+        while int(restarts) < 7 and time.monotonic() < deadline:
+            answer(http, 1)  # who knocks makes systemd try at once
+            restarts = deployed.ssh("systemctl show -P NRestarts oauth-server.service").stdout
+    finally:
+        deployed.ssh(f"sudo chown oauth_user {log}")
+    deadline = time.monotonic() + 10
+    while (status := answer(http)) != 200:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.2)
+
+
+def answer(http: httpx.Client, seconds: float = 5) -> int | str:
+    try:
+        return http.get("/health/live", timeout=seconds).status_code
+    except httpx.TransportError as error:
+        return type(error).__name__
+
+
 def test_a_server_that_is_stopped_is_a_503_with_retry_after(
     deployed: RunningLab, http: httpx.Client
 ) -> None:
