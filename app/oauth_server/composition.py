@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from starlette.types import ASGIApp
 
-from oauth_server import clients, files, log, systemd, users
+from oauth_server import certificate, clients, files, log, systemd, users
 from oauth_server import settings as settings_file
 from oauth_server.clients import Clients
 from oauth_server.errors import OperatorError
@@ -344,7 +344,7 @@ def _load(settings: Settings, *, secure: bool) -> Loaded:
     registered = attempt(lambda: clients.load(Path(settings.clients_file)))
     people = attempt(lambda: users.load(Path(settings.users_file)))
     ring = attempt(lambda: key_ring.load(keys, settings.signing.algorithm))
-    tls = attempt(lambda: _tls_context(settings)) if secure else None
+    tls = attempt(lambda: certificate.load(settings)) if secure else None
     if registered is not None and people is not None:
         attempt(lambda: users.check_apart(Path(settings.users_file), people, registered))
     if problems or registered is None or people is None or ring is None:
@@ -376,15 +376,3 @@ def _store(settings: StoreSettings, metrics: Metrics) -> Store:
     if settings.password_file is not None:
         password = files.read_text(Path(settings.password_file)).rstrip("\r\n")
     return RedisStore(settings.socket, settings.username, password, metrics.store_step)
-
-
-def _tls_context(settings: Settings) -> ssl.SSLContext:
-    certificate, key = settings.certificate, settings.certificate_key
-    for path in (certificate, key):
-        files.read(Path(path))  # OpenSSL would wait at a FIFO
-    try:
-        return serving.tls_context(certificate, key)
-    except (OSError, ValueError) as error:
-        # OSError includes OpenSSL's, which names its reason.
-        why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        raise OperatorError(f"{certificate} with {key}: cannot be used for TLS: {why}") from None

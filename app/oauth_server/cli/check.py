@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from pathlib import Path
 
-from oauth_server import clients, settings, users
+from oauth_server import certificate, clients, settings, users
 from oauth_server.cli.parsing import Commands, command, config_option, path
 from oauth_server.errors import OperatorError
 from oauth_server.keys import ring as key_ring
 from oauth_server.models import Algorithm
 from oauth_server.output import say
+from oauth_server.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
-    check = command(commands, "check", _check, "validate settings, clients, users and keys")
+    check = command(
+        commands, "check", _check, "validate settings, clients, users, keys, certificate"
+    )
     config_option(check, None)
     check.add_argument("--clients", type=path, metavar="FILE", help="clients to check")
     check.add_argument("--users", type=path, metavar="FILE", help="users to check")
@@ -46,6 +49,8 @@ def _check(options: argparse.Namespace) -> int:
                 keys = Path(named.keys_directory)
             if keys is not None:
                 problems += _problems_of_keys(keys, named.signing.algorithm)
+            if all_of_them:
+                problems += _problems_of_certificate(named)
     client_ids: clients.Clients = {}
     if registered is not None:
         try:
@@ -53,7 +58,7 @@ def _check(options: argparse.Namespace) -> int:
         except OperatorError as error:
             problems += error.problems
         else:
-            say(f"{registered}: OK, {len(client_ids)} clients")
+            say(f"{registered}: OK, {_counted(client_ids, 'client')}")
     if people is not None:
         try:
             listed = users.load(people)
@@ -61,7 +66,7 @@ def _check(options: argparse.Namespace) -> int:
         except OperatorError as error:
             problems += error.problems
         else:
-            say(f"{people}: OK, {len(listed)} users")
+            say(f"{people}: OK, {_counted(listed, 'user')}")
     if problems:
         raise OperatorError(*problems)
     return 0
@@ -74,3 +79,16 @@ def _problems_of_keys(keys: Path, algorithm: Algorithm) -> Sequence[str]:
         return error.problems
     say(f"{keys}: OK, {ring.active.public.kid} signs with {algorithm.value}")
     return ()
+
+
+def _problems_of_certificate(named: Settings) -> Sequence[str]:
+    try:
+        certificate.load(named)
+    except OperatorError as error:
+        return error.problems
+    say(f"{named.certificate}: OK")
+    return ()
+
+
+def _counted(listed: Sized, noun: str) -> str:
+    return f"{len(listed)} {noun}{'' if len(listed) == 1 else 's'}"

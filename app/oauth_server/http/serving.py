@@ -144,20 +144,6 @@ class _BriefAboutAccept:
             _journal.error("no connection can be accepted: %s", context.get("exception"))
 
 
-def tls_context(certificate: str, key: str) -> ssl.SSLContext:
-    """TLS 1.3 only (RFC 9325 §3.1.1 lets us). Raises OSError or ValueError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.set_alpn_protocols(["http/1.1"])
-    # Without a password OpenSSL would ask for one on a terminal.
-    context.load_cert_chain(certificate, key, password=_no_password)
-    return context
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted")
-
-
 def _listener(door: Door) -> Listener:
     secure = door.tls
     return Listener(

@@ -6,9 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from oauth_server import __version__, cli, passwords
 from oauth_server.protocol import client_secret
@@ -25,11 +30,25 @@ def run(*arguments: object) -> int:
     return cli.main([str(argument) for argument in arguments])
 
 
+def write_certificate(directory: Path) -> str:
+    """The settings that name it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "id.example.com")])
+    now = datetime.now(timezone.utc)
+    signed = x509.CertificateBuilder(
+        name, name, key.public_key(), 1, now, now + timedelta(days=1)
+    ).sign(key, hashes.SHA256())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (directory / "server.key").write_bytes(pem)
+    (directory / "server.pem").write_bytes(signed.public_bytes(Encoding.PEM))
+    return f"certificate: {directory}/server.pem\ncertificate_key: {directory}/server.key\n"
+
+
 def test_check_says_ok_in_a_line_a_file(tmp_path: Path, capsys: Output) -> None:
     config = write_settings(tmp_path, ISSUER)
     registered = write_clients(tmp_path, {"clients": [confidential()]})
     assert run("check", "--config", config, "--clients", registered) == 0
-    assert capsys.readouterr() == (f"{config}: OK\n{registered}: OK, 1 clients\n", "")
+    assert capsys.readouterr() == (f"{config}: OK\n{registered}: OK, 1 client\n", "")
 
 
 def test_check_names_the_faults_of_both_files(tmp_path: Path, capsys: Output) -> None:
@@ -67,18 +86,23 @@ def test_check_without_a_name_judges_all_of_the_running_server(
 ) -> None:
     registered = write_clients(tmp_path, {"clients": []})
     people = tmp_path / "users.json"
-    settings = f"{ISSUER}clients_file: {registered}\nusers_file: {people}\n"
+    pair = write_certificate(tmp_path)
+    settings = f"{ISSUER}clients_file: {registered}\nusers_file: {people}\n{pair}"
     config = write_settings(tmp_path, f"{settings}keys_directory: {ring_directory}\n")
     monkeypatch.setattr("oauth_server.settings.DEFAULT_PATH", config)
     assert run("check") == 0
     kid = (ring_directory / "ring/active").readlink()
     assert capsys.readouterr().out == (
-        f"{config}: OK\n{ring_directory}: OK, {kid} signs with RS256\n"
+        f"{config}: OK\n{ring_directory}: OK, {kid} signs with RS256\n{tmp_path}/server.pem: OK\n"
         f"{registered}: OK, 0 clients\n{people}: OK, 0 users\n"
     )
     people.write_text("{}")
+    (tmp_path / "server.key").write_text("")
     assert run("check") == 1
-    assert capsys.readouterr().err == f'oauth-server: {people}: must be {{"users": [ … ]}}\n'
+    of_certificate, of_users = capsys.readouterr().err.splitlines()
+    unfit = f"{tmp_path}/server.pem with {tmp_path}/server.key: cannot be used for TLS"
+    assert of_certificate.startswith(f"oauth-server: {unfit}: ")
+    assert of_users == f'oauth-server: {people}: must be {{"users": [ … ]}}'
 
 
 def test_check_finds_that_the_key_is_for_another_algorithm(
