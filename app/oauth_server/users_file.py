@@ -7,7 +7,6 @@ import grp
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,6 @@ from oauth_server.errors import OperatorError
 from oauth_server.users import DEPLOY, User, Users
 
 _MODE = 0o640
-_UNFINISHED = ".new"
 _GROUP = "oauth_group"
 
 
@@ -60,12 +58,10 @@ def _write(path: Path, by_name: dict[str, User], directory: int) -> None:
     content = json.dumps({"users": entries}, indent=2) + "\n"
     try:
         owner, group, mode = _attributes(path)
-        prefix = f".{path.name}."
-        for leftover in path.parent.iterdir():  # of a run that was killed: we hold the lock
-            if leftover.name.startswith(prefix) and leftover.name.endswith(_UNFINISHED):
-                leftover.unlink()
-        descriptor, name = tempfile.mkstemp(_UNFINISHED, prefix, path.parent)
-        written = Path(name)
+        # One name, which the lock keeps to one writer: what a killed one left goes with the next.
+        written = path.with_name(f".{path.name}.new")
+        written.unlink(missing_ok=True)
+        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(content)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from oauth_server import passwords, settings, users, users_file
+from oauth_server import clients, passwords, settings, users, users_file
 from oauth_server.cli.parsing import Commands, command, config_option, group, path
 from oauth_server.errors import OperatorError
 from oauth_server.output import say
@@ -50,11 +50,11 @@ def _add(options: argparse.Namespace) -> int:
             "a username is 1 to 64 lower case letters, digits, dots, hyphens, _ or @, "
             "and begins with a letter or a digit"
         )
-    _refuse_deploys(file)
+    _refuse_present(_refuse_deploys(file), username, file)
+    _refuse_clients(options)
     password_hash = passwords.make_hash(_password())
     with users_file.changed(file) as by_name:
-        if username in by_name:
-            raise OperatorError(f"{file}: {username} is there already; `users passwd` changes it")
+        _refuse_present(by_name, username, file)
         by_name[username] = User(username=username, password_hash=password_hash)
     return _done(f"{username} was added.")
 
@@ -104,6 +104,19 @@ def _refuse_deploys(file: Path) -> dict[str, User]:
     present = users.load(file)
     users_file.refuse_deploys(file, present)
     return dict(present)
+
+
+def _refuse_present(by_name: dict[str, User], username: str, file: Path) -> None:
+    if username in by_name:
+        raise OperatorError(f"{file}: {username} is there already; `users passwd` changes it")
+
+
+def _refuse_clients(options: argparse.Namespace) -> None:
+    """No server would start with a user and a client of one name."""
+    if options.file is not None:  # which clients belong to it, nobody said
+        return
+    if options.username in clients.load(Path(settings.load(options.config).clients_file)):
+        raise OperatorError(f"{options.username} is a client_id; a username must not be one")
 
 
 def _find(by_name: dict[str, User], username: str, file: Path) -> User:

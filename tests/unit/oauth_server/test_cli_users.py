@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import signal
 import stat
 import subprocess
 import sys
@@ -19,6 +20,8 @@ import pytest
 
 from oauth_server import cli, passwords, users, users_file
 from oauth_server.errors import OperatorError
+from tests.unit.oauth_server.test_clients import confidential
+from tests.unit.oauth_server.test_clients import write as write_clients
 from tests.unit.oauth_server.test_users import HASH, entry, write
 
 APP = Path(cli.__file__).parents[2]
@@ -153,6 +156,56 @@ def test_the_deploys_file_is_left_alone(
     assert run("list", "--file", file) == 0
 
 
+def test_a_user_with_a_clients_name_is_refused_before_the_server_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    """The file would be valid, and no server would start with both (RFC 9700 §4.15)."""
+    registered = write_clients(tmp_path, {"clients": [confidential(client_id="alice")]})
+    config = tmp_path / "server.yaml"
+    config.write_text(
+        f"issuer: https://id.example.com\nclients_file: {registered}\n"
+        f"users_file: {tmp_path}/users.json\n"
+    )
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run("add", "alice", "--config", config) == 1
+    assert "alice is a client_id; a username must not be one" in capsys.readouterr().err
+    type_in(monkeypatch, PASSWORD)
+    assert run("add", "bob", "--config", config) == 0
+    assert list(users.load(tmp_path / "users.json")) == ["bob"]
+
+
+def test_who_is_there_already_is_told_before_a_password_is_asked_for(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    write(file.parent, {"users": [entry()]})
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run("add", "alice", "--file", file) == 1
+    assert "alice is there already" in capsys.readouterr().err
+
+
+def test_what_a_killed_change_left_is_gone_after_the_next(file: Path) -> None:
+    write(file.parent, {"users": [entry()]})
+    process = subprocess.run(
+        [sys.executable, "-c", _KILLED_BEFORE_THE_RENAME, str(file)],
+        env={**os.environ, "PYTHONPATH": str(APP)},
+        check=False,
+    )
+    assert process.returncode == -signal.SIGKILL
+    assert len(list(file.parent.iterdir())) == 2
+    assert run("disable", "alice", "--file", file) == 0
+    assert list(file.parent.iterdir()) == [file]
+
+
+_KILLED_BEFORE_THE_RENAME = """
+import os, signal, sys
+from pathlib import Path
+from oauth_server import users_file
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+with users_file.changed(Path(sys.argv[1])):
+    pass
+"""
+
+
 def test_a_broken_file_is_not_replaced(file: Path, capsys: Output) -> None:
     write(file.parent, '{"users": [')
     assert run("disable", "alice", "--file", file) == 1
@@ -197,16 +250,6 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         by_name.clear()
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]
-
-
-def test_what_a_killed_run_left_goes_with_the_next(file: Path) -> None:
-    """It has the hashes of everybody."""
-    write(file.parent, {"users": [entry()]})
-    left, editors = file.with_name(".users.json.k1l2m3n4.new"), file.with_name(".users.json.swp")
-    left.write_text(file.read_text())
-    editors.touch()
-    assert run("disable", "alice", "--file", file) == 0
-    assert sorted(file.parent.iterdir()) == [editors, file]
 
 
 def test_of_many_at_once_none_is_lost(file: Path) -> None:
