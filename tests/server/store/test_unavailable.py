@@ -105,6 +105,9 @@ async def test_the_rights_of_the_deploy_end_at_its_own_keys(redis: Server) -> No
         assert await reason(probe) == "store_noperm"
     for command in (("FLUSHALL",), ("CONFIG", "GET", "*"), ("ACL", "LIST"), ("KEYS", "*")):
         assert await reason(store._redis.command("probe", *command)) == "store_noperm"
+    # Nor has it a use for these: code that stays in Redis, others' connections and messages.
+    for command in (("SCRIPT", "FLUSH"), ("CLIENT", "ID"), ("MULTI",), ("PUBLISH", "any", "x")):
+        assert await reason(store._redis.command("probe", *command)) == "store_noperm"
     await store.close()
 
 
