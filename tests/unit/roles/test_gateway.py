@@ -150,6 +150,10 @@ def test_bodies_are_bounded_and_never_lie_on_a_disk() -> None:
     assert values(text, "proxy_max_temp_file_size") == ["0"]
 
 
+def test_a_body_that_is_too_large_is_called_what_the_server_calls_it() -> None:
+    assert """return 413 '{"error":"content_too_large"}\\n';""" in config()
+
+
 def test_the_log_keeps_no_query() -> None:
     (log_format,) = values(config(), "log_format")
     assert "$uri" in log_format
