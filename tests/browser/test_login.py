@@ -166,6 +166,26 @@ def test_long_names_fit(browser: Browser, wordy_site: Site, tmp_path: Path) -> N
         log_in(browser, "alice", PASSWORD)
         browser.wait_for_title("Allow Donaudampfschiff")
         look(browser, "wordy-consent")
+        browser.find("button[value=approve]").click()
+        browser.wait_for_title("a-long-label.")
+        browser.open(f"{base}/account")
+        browser.wait_for_title("Your apps – ")
+        browser.log()  # Chromium remarks on the app's address, which is nobody's
+        look(browser, "wordy-account")
+
+
+def test_who_is_to_wait_is_told_how_long(browser: Browser, server: Server) -> None:
+    browser.open(f"https://127.0.0.1:{server.tcp[1]}/account")
+    for _ in range(11):
+        browser.wait_for_title("Log in – ")
+        log_in(browser, "alice", "a wrong password")
+        browser.wait_for_title("Error: Log in – ")
+        browser.open(f"https://127.0.0.1:{server.tcp[1]}/account")
+    log_in(browser, "alice", PASSWORD)
+    browser.wait_for_title("Error: Log in – ")
+    assert "Try again in 15 minutes" in browser.find("[role=alert]").text
+    browser.log()  # Chromium remarks on the 401 and the 429
+    look(browser, "login-throttled")
 
 
 DAMAGE = {

@@ -53,6 +53,7 @@ class Login:
             "csrf": csrf.token(fresh, _PURPOSE),
             "client_name": client_name,
             "problem": problem,
+            "refused": status == 401,
             "username": username,
         }
         response = html.page("login", request, context, status=status, leads_to=leads_to)

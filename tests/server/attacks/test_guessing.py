@@ -74,6 +74,7 @@ def test_guessing_is_slowed_down(inside: Inside, hashes: CountedHashes, username
     refused = visitor.log_in(username, "wrong")
     assert refused.headers["retry-after"] == "900"
     assert "Try again in 15 minutes" in refused.text
+    assert "required aria-invalid" not in refused.text  # nobody looked at what was typed
     assert " 429 too_many_requests login " in inside.log.lines[-1]
     inside.now += 901
     assert visitor.log_in(username, "wrong").status_code == 401
