@@ -80,7 +80,7 @@ def standing(lab: str) -> LabRecord:
     """Give the record of a lab of this checkout; raise LabError if there is none with a host."""
     known = _owned(lab)
     if known is None or not known.hosts:
-        raise LabError(f"there is no lab {lab!r}: `up` makes it")
+        raise LabError(f"there is no lab {lab!r}: `make lab LAB={lab}` makes it")
     return known
 
 
