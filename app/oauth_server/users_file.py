@@ -7,6 +7,7 @@ import grp
 import json
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,17 +18,19 @@ from oauth_server.users import DEPLOY, User, Users
 
 _MODE = 0o640
 _GROUP = "oauth_group"
+_PATIENCE = 10.0  # seconds; a change takes a few milliseconds
 
 
 @contextmanager
 def changed(path: Path) -> Iterator[dict[str, User]]:
     """The users by name, to be changed in the body; what they are at its end is written.
 
-    Who comes meanwhile waits. Raises OperatorError, also for a file that the inventory owns.
+    Who comes meanwhile waits, for a while. Raises OperatorError, also for a file that the inventory
+    owns.
     """
     directory = _directory(path)
     try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
+        _lock(directory, path)
         present = users.load(path)
         refuse_deploys(path, present)
         by_name = dict(present)
@@ -51,6 +54,22 @@ def _directory(path: Path) -> int:
         return os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise OperatorError(f"{path.parent}: {error.strerror}") from None
+
+
+def _lock(directory: int, path: Path) -> None:
+    """Whoever can read the directory can hold the lock: to wait for ever would be their choice."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise OperatorError(
+                    f"{path}: somebody else is changing it; `lslocks` shows who"
+                ) from None
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _write(path: Path, by_name: dict[str, User], directory: int) -> None:

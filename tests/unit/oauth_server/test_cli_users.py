@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -262,6 +263,20 @@ def test_of_many_at_once_none_is_lost(file: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, range(40)))
     assert len(users.load(file)) == 40
+
+
+def test_who_waits_too_long_is_told_for_what(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    """Whoever may read the directory can lock it, the server's account included."""
+    write(file.parent, {"users": [entry()]})
+    monkeypatch.setattr(users_file, "_PATIENCE", 0.1)
+    holder = os.open(file.parent, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    assert run("disable", "alice", "--file", file) == 1
+    assert "somebody else is changing it; `lslocks` shows who" in capsys.readouterr().err
+    os.close(holder)
+    assert run("disable", "alice", "--file", file) == 0
 
 
 def at_a_terminal(file: Path, *typed: str) -> tuple[int, str]:
