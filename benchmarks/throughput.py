@@ -9,10 +9,11 @@ from pathlib import Path
 
 from benchmarks import bare, load, sites
 from benchmarks.sites import Running
+from oauth_server.keys.signer import QUEUE_PER_THREAD
 from oauth_server.models import Algorithm
 
 # As many as may wait for a signature: one more would measure refusals.
-_CONNECTIONS = 8
+_CONNECTIONS = QUEUE_PER_THREAD * (len(os.sched_getaffinity(0)) + 1)
 
 
 def against_bare(directory: Path, *, rounds: int, seconds: float) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -39,8 +39,8 @@ class Current:
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._generation(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._generation(scope, receive, send)
 
     def replace(self, generation: Generation, on_end: Callable[[], None]) -> None:
         """`on_end` is called when the last request of the one before has ended."""

@@ -18,7 +18,7 @@ from oauth_server.keys.jose import compact
 QUEUE_PER_THREAD = 4
 # Under load the loop takes finished signatures a few at a time: each time that it runs it costs the
 # threads their cores and their caches. What is finished waits for a signature or two more.
-_TOGETHER = 2
+_TOGETHER = 4
 
 
 class SigningKey(Protocol):
@@ -58,10 +58,11 @@ class _Job:
 
 
 class FileSigner:
-    """Signs with a key from a file: in as many threads as cores, or at once if the key is quick.
+    """Signs with a key from a file: in threads, or at once if the key is quick.
 
     The library gives up the GIL for a signature; in the event loop a dear one would block all
-    else. More threads than cores are slower. For a quick one a thread costs more than it gives.
+    else. One thread more than cores keeps these busy while another waits for the GIL; with more
+    yet they are in each other's way. For a quick signature a thread costs more than it gives.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class FileSigner:
     ) -> None:
         self._key = key
         self._observe = observe
-        count = 0 if key.quick else threads or len(os.sched_getaffinity(0))
+        count = 0 if key.quick else threads or len(os.sched_getaffinity(0)) + 1
         self._most = count * QUEUE_PER_THREAD
         self._pending = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()

@@ -14,6 +14,7 @@ MAX_PARAMETERS = 32
 _CONTENT_TYPE = re.compile(
     r'application/x-www-form-urlencoded(?:[ \t]*;[ \t]*charset="?utf-8"?)?[ \t]*', re.IGNORECASE
 )
+_UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]*")  # RFC 3986 §2.3: stands for itself
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -44,6 +45,8 @@ def parse(content_type: str | None, body: bytes) -> Mapping[str, str]:
 
 def decode(encoded: bytes) -> str:
     """One name or value, decoded (RFC 6749 appendix B): UTF-8 without control characters."""
+    if _UNRESERVED.fullmatch(encoded):
+        return encoded.decode("ascii")
     if _BROKEN_ESCAPE.search(encoded):
         raise _refused("A parameter has a broken percent-escape.")
     try:
