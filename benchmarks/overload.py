@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -60,7 +61,8 @@ async def _offer(request: Request, rate: float, seconds: float) -> _Seen:
     ).encode()
     get = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
     seen = _Seen()
-    idle: list[_Client] = []
+    # In turns, so that none is idle for so long that the server closes it.
+    idle: deque[_Client] = deque()
     loop = asyncio.get_running_loop()
     for _ in range(_CONNECTIONS):
         _, client = await loop.create_connection(_Client, where.hostname, where.port or 80)
@@ -70,7 +72,7 @@ async def _offer(request: Request, rate: float, seconds: float) -> _Seen:
     while due < began + seconds:
         now = time.perf_counter()
         while due <= now and idle:
-            client = idle.pop()
+            client = idle.popleft()
             if probe <= due:
                 client.ask(get, due, seen, idle, live=True)
                 probe += 1 / _PROBES_A_SECOND
@@ -92,7 +94,7 @@ class _Client(asyncio.Protocol):
         self._received = b""
 
     def ask(
-        self, request: bytes, due: float, seen: _Seen, idle: list[_Client], *, live: bool
+        self, request: bytes, due: float, seen: _Seen, idle: deque[_Client], *, live: bool
     ) -> None:
         self._due, self._seen, self._idle, self._live = due, seen, idle, live
         self._transport.write(request)
