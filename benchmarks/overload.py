@@ -34,7 +34,9 @@ def overload(directory: Path, *, seconds: float) -> dict[str, float]:
     with sites.ours(directory, Algorithm.RS256) as server:
         assert server.private_key is not None
         signature = 1 / bare.sign(server.private_key, threads=1, seconds=1).rate
-        saturated = load.put(server.request, connections=10, seconds=max(1, seconds / 2)).rate
+        saturated = load.put(
+            server.request, connections=sites.CONNECTIONS, seconds=max(1, seconds / 2)
+        ).rate
         seen = asyncio.run(_offer(server.request, 2 * saturated, seconds))
     assert not seen.broken, f"{seen.broken} requests without an answer"
     assert not seen.without_retry_after

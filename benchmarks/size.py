@@ -18,7 +18,7 @@ def memory(directory: Path, *, seconds: float) -> dict[str, float]:
         ("node-oidc-provider", sites.node(directory)),
     ):
         with started as server:
-            load.put(server.request, connections=10, seconds=seconds)
+            load.put(server.request, connections=sites.CONNECTIONS, seconds=seconds)
             found[f"PSS {name}, MB"] = sum(map(_proportional, server.pids))
     return found
 

@@ -9,11 +9,7 @@ from pathlib import Path
 
 from benchmarks import bare, load, sites
 from benchmarks.sites import Running
-from oauth_server.keys.signer import QUEUE_PER_THREAD
 from oauth_server.models import Algorithm
-
-# As many as may wait for a signature: one more would measure refusals.
-_CONNECTIONS = QUEUE_PER_THREAD * (len(os.sched_getaffinity(0)) + 1)
 
 
 def against_bare(directory: Path, *, rounds: int, seconds: float) -> dict[str, float]:
@@ -30,7 +26,7 @@ def against_bare(directory: Path, *, rounds: int, seconds: float) -> dict[str, f
             for count in (1, 2)
         }
         for server in servers.values():
-            load.put(server.request, connections=_CONNECTIONS, seconds=1)
+            load.put(server.request, connections=sites.CONNECTIONS, seconds=1)
         for _ in range(rounds):
             for count, server in servers.items():
                 assert server.private_key is not None
@@ -56,7 +52,7 @@ def against_others(directory: Path, *, rounds: int, seconds: float) -> dict[str,
             "django": stack.enter_context(sites.django(directory)),
         }
         for server in servers.values():
-            load.put(server.request, connections=_CONNECTIONS, seconds=1)
+            load.put(server.request, connections=sites.CONNECTIONS, seconds=1)
         for _ in range(rounds):
             for name, server in servers.items():
                 fetched, _each = fetch(server, seconds=seconds)
@@ -72,7 +68,7 @@ def against_others(directory: Path, *, rounds: int, seconds: float) -> dict[str,
 def fetch(server: Running, *, seconds: float) -> tuple[load.Load, float]:
     """What the load got, and the processor time of one token on both sides."""
     before = load.processor_time(server.pids)
-    fetched = load.put(server.request, connections=_CONNECTIONS, seconds=seconds)
+    fetched = load.put(server.request, connections=sites.CONNECTIONS, seconds=seconds)
     used = load.processor_time(server.pids) - before + fetched.processor
     assert not fetched.broken, fetched
     return fetched, used / (fetched.requests - fetched.refused)

@@ -75,7 +75,7 @@ def application(
     ring: KeyRing,
     *,
     store: Store,
-    signer: Signer,
+    signer: FileSigner,
     sink: log.Sink,
     people: Users,
     checker: PasswordChecker,
@@ -99,7 +99,7 @@ def application(
     return Boundary(
         html.NothingHere(
             http_app.routes(
-                token=TokenEndpoint(form, grants),
+                token=TokenEndpoint(form, grants, signer.check_room),
                 revoke=RevokeEndpoint(form, Revocation(issued, store, leeway)),
                 introspect=IntrospectEndpoint(
                     form,
@@ -203,7 +203,7 @@ class Server:
             self._checker.close()
             await self._store.close()
 
-    def _application(self, loaded: Loaded, signer: Signer) -> ASGIApp:
+    def _application(self, loaded: Loaded, signer: FileSigner) -> ASGIApp:
         return application(
             loaded.settings,
             loaded.registered,

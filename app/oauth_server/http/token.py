@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,13 +15,23 @@ from oauth_server.models import Client, GrantType
 
 
 class TokenEndpoint:
-    def __init__(self, form: AuthenticatedForm, grants: Mapping[GrantType, Grant]) -> None:
+    """`check_room` raises UnavailableError when no token can be signed now."""
+
+    def __init__(
+        self,
+        form: AuthenticatedForm,
+        grants: Mapping[GrantType, Grant],
+        check_room: Callable[[], None],
+    ) -> None:
         self._form = form
         self._grants = grants
+        self._check_room = check_room
 
     async def __call__(self, request: Request) -> Response:
         record = exchange.of(request)
         record.event, record.always = "token", True
+        # Before anything is done for it: the surplus must cost those who are served nothing.
+        self._check_room()
         client, parameters = await self._form.read(request)
         grant_type = self._grant_type(client, parameters)
         record.fields["grant_type"] = grant_type.value

@@ -7,18 +7,18 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Protocol
 
 from oauth_server.errors import UnavailableError
 from oauth_server.keys.jose import compact
 
-# A thread has at most this many signatures to make, so that under overload what is accepted stays
-# quick and the surplus is told at once.
+# A burst may wait; of a lasting surplus less, so that what is accepted stays quick, and the rest is
+# told at once. A surplus lasts for as long as somebody was refused a moment ago.
 QUEUE_PER_THREAD = 4
-# Under load the loop takes finished signatures a few at a time: each time that it runs it costs the
-# threads their cores and their caches. What is finished waits for a signature or two more.
-_TOGETHER = 4
+_LASTING_QUEUE_PER_THREAD = 2
+_MOMENT = 1.0
 
 
 class SigningKey(Protocol):
@@ -66,12 +66,19 @@ class FileSigner:
     """
 
     def __init__(
-        self, key: SigningKey, *, threads: int | None = None, observe: SignObserver | None = None
+        self,
+        key: SigningKey,
+        *,
+        threads: int | None = None,
+        observe: SignObserver | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key = key
         self._observe = observe
         count = 0 if key.quick else threads or len(os.sched_getaffinity(0)) + 1
-        self._most = count * QUEUE_PER_THREAD
+        self._clock = clock
+        self._count = count
+        self._crowded_until = 0.0
         self._pending = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         # Threads append, the loop takes away: one wake-up may deliver several.
@@ -90,6 +97,15 @@ class FileSigner:
         """How many signatures are being made or waited for."""
         return self._pending
 
+    def check_room(self) -> None:
+        """Raises UnavailableError when as many signatures are waited for as may be."""
+        if self._pending < self._count * _LASTING_QUEUE_PER_THREAD or self._key.quick:
+            return
+        now = self._clock()
+        if self._pending >= self._count * QUEUE_PER_THREAD or now < self._crowded_until:
+            self._crowded_until = now + _MOMENT
+            raise UnavailableError("The server is busy.", reason="sign_queue_full")
+
     async def sign(self, typ: str, claims: dict[str, object]) -> str:
         content = self._key.signing_input(typ, claims)
         if self._key.quick:
@@ -98,8 +114,7 @@ class FileSigner:
             if self._observe is not None:
                 self._observe(0.0, time.perf_counter() - started)
             return compact(content, signature)
-        if self._pending >= self._most:
-            raise UnavailableError("The server is busy.", reason="sign_queue_full")
+        self.check_room()
         self._loop = asyncio.get_running_loop()
         job = _Job(content, self._loop.create_future())
         self._pending += 1
@@ -143,7 +158,9 @@ class FileSigner:
             return
         if self._woken:
             return  # the loop has not taken what was done before, and will take this with it
-        if len(self._done) < _TOGETHER and not self._jobs.empty():
+        # Under load the loop takes finished signatures a few at a time: each time that it runs it
+        # costs the threads their cores and their caches.
+        if len(self._done) < self._pending // self._count and not self._jobs.empty():
             return  # whoever makes the next signature looks again
         self._woken = True
         try:

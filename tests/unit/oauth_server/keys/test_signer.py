@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 
 import pytest
@@ -105,10 +106,36 @@ def test_the_surplus_is_told_at_once_and_the_rest_is_signed() -> None:
     assert all(isinstance(result, UnavailableError) for result in results[-4:])
 
 
+def test_a_lasting_surplus_may_wait_for_less_than_a_burst() -> None:
+    key, now = HeldKey(), [0.0]
+    signer = FileSigner(key, threads=1, clock=lambda: now[0])
+
+    async def accepted() -> int:
+        key.go.clear()
+        asked = [
+            asyncio.create_task(signer.sign("t", {"n": n})) for n in range(QUEUE_PER_THREAD + 1)
+        ]
+        await asyncio.sleep(0)
+        key.go.set()
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        return sum(isinstance(result, str) for result in results)
+
+    async def burst_and_surplus() -> list[int]:
+        found = []
+        for now[0] in (0.0, 0.5, 1.4, 2.5):  # the third within a moment of the second
+            found.append(await accepted())
+        return found
+
+    burst, half = QUEUE_PER_THREAD, QUEUE_PER_THREAD // 2
+    assert asyncio.run(burst_and_surplus()) == [burst, half, half, burst]
+    signer.close()
+
+
 def test_a_request_that_went_away_keeps_its_place_until_the_thread_is_free() -> None:
     """Otherwise who connects and leaves again could fill the queue past its bound."""
     key = HeldKey()
-    signer = FileSigner(key, threads=1)
+    ticks = itertools.count(step=10)  # no moment lasts
+    signer = FileSigner(key, threads=1, clock=lambda: next(ticks))
 
     async def leave_and_ask() -> str:
         asked = [asyncio.create_task(signer.sign("t", {"n": n})) for n in range(QUEUE_PER_THREAD)]
