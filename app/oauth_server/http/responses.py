@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -12,6 +13,7 @@ from oauth_server.errors import ErrorCode, ProtocolError, ReplayError, ScopeNotR
 from oauth_server.http.exchange import Exchange
 
 _NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_JSON_HEADERS = Headers({**_NO_STORE, "Content-Type": "application/json"}).raw
 _RETRY_AFTER = "1"
 _FRAMEWORK_ERRORS = {
     404: (ErrorCode.NOT_FOUND, "There is nothing here."),
@@ -19,10 +21,15 @@ _FRAMEWORK_ERRORS = {
 }
 
 
-def json(content: object, *, status: int = 200, headers: Mapping[str, str] = _NO_STORE) -> Response:
-    return Response(
-        msgspec.json.encode(content), status, headers=headers, media_type="application/json"
-    )
+class _Json(Response):
+    """With headers that are encoded once, not for each answer."""
+
+    def init_headers(self, _headers: Mapping[str, str] | None = None) -> None:
+        self.raw_headers = [*_JSON_HEADERS, (b"content-length", b"%d" % len(self.body))]
+
+
+def json(content: object, *, status: int = 200) -> Response:
+    return _Json(msgspec.json.encode(content), status)
 
 
 def empty() -> Response:

@@ -25,6 +25,8 @@ _GENERATED_BITS = 4096
 _MIN_BITS, _MAX_BITS = 2048, 8192  # RFC 7518 §3.3; past that a verification is an attack
 _COORDINATE = 32
 _SHA256 = hashes.SHA256()
+_PKCS1 = padding.PKCS1v15()
+_ECDSA = ec.ECDSA(_SHA256)
 _PSS = padding.PSS(padding.MGF1(_SHA256), salt_length=_SHA256.digest_size)  # RFC 7518 §3.5
 
 
@@ -75,9 +77,9 @@ def sign(algorithm: Algorithm, key: RawPrivateKey, content: bytes) -> bytes:
         case RSAPrivateKey() if algorithm is Algorithm.PS256:
             return key.sign(content, _PSS, _SHA256)
         case RSAPrivateKey():
-            return key.sign(content, padding.PKCS1v15(), _SHA256)
+            return key.sign(content, _PKCS1, _SHA256)
         case EllipticCurvePrivateKey():
-            r, s = decode_dss_signature(key.sign(content, ec.ECDSA(_SHA256)))
+            r, s = decode_dss_signature(key.sign(content, _ECDSA))
             # RFC 7518 §3.4: the two numbers, not ASN.1.
             return r.to_bytes(_COORDINATE, "big") + s.to_bytes(_COORDINATE, "big")
         case _:
@@ -91,13 +93,13 @@ def verifies(algorithm: Algorithm, key: RawPublicKey, signature: bytes, content:
             case RSAPublicKey() if algorithm is Algorithm.PS256:
                 key.verify(signature, content, _PSS, _SHA256)
             case RSAPublicKey():
-                key.verify(signature, content, padding.PKCS1v15(), _SHA256)
+                key.verify(signature, content, _PKCS1, _SHA256)
             case EllipticCurvePublicKey():
                 if len(signature) != 2 * _COORDINATE:
                     return False
                 r, s = signature[:_COORDINATE], signature[_COORDINATE:]
                 encoded = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
-                key.verify(encoded, content, ec.ECDSA(_SHA256))
+                key.verify(encoded, content, _ECDSA)
             case _:
                 key.verify(signature, content)
     except InvalidSignature:
