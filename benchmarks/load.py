@@ -1,4 +1,4 @@
-"""wrk as the load: what it got, how long that took, and the processor time that it used itself."""
+"""wrk as the load: what it got, and how long that took."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Load:
-    """`p50` and `p99` are milliseconds; `processor` is wrk's own, in seconds."""
+    """`p50` and `p99` are milliseconds."""
 
     requests: int
     seconds: float
@@ -47,7 +47,6 @@ class Load:
     p99: float
     refused: int
     broken: int
-    processor: float
 
     @property
     def rate(self) -> float:
@@ -58,7 +57,6 @@ def put(request: Request, *, connections: int, seconds: float) -> Load:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(request.script())
         script.flush()
-        before = os.times()
         done = subprocess.run(
             [
                 "wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s",
@@ -66,10 +64,7 @@ def put(request: Request, *, connections: int, seconds: float) -> Load:
             ],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        after = os.times()
-    used = after.children_user - before.children_user
-    used += after.children_system - before.children_system
-    return Load(**json.loads(done.stdout.splitlines()[-1]), processor=used)
+    return Load(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def processor_time(pids: list[int]) -> float:

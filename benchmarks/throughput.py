@@ -15,8 +15,8 @@ from oauth_server.models import Algorithm
 def against_bare(directory: Path, *, rounds: int, seconds: float) -> dict[str, float]:
     """RS256 with 4096 bits, in one process and in two; both sides alternate.
 
-    By rate, and by processor time with the load's included, which other work on the machine
-    disturbs less.
+    By rate, of which the load takes its part on the same cores; and by the processor time of the
+    server alone, which neither the load nor other work on the machine disturbs as much.
     """
     by_rate: dict[int, list[float]] = {1: [], 2: []}
     by_processor: dict[int, list[float]] = {1: [], 2: []}
@@ -66,9 +66,9 @@ def against_others(directory: Path, *, rounds: int, seconds: float) -> dict[str,
 
 
 def fetch(server: Running, *, seconds: float) -> tuple[load.Load, float]:
-    """What the load got, and the processor time of one token on both sides."""
+    """What the load got, and the server's processor time for one token."""
     before = load.processor_time(server.pids)
     fetched = load.put(server.request, connections=sites.CONNECTIONS, seconds=seconds)
-    used = load.processor_time(server.pids) - before + fetched.processor
+    used = load.processor_time(server.pids) - before
     assert not fetched.broken, fetched
     return fetched, used / (fetched.requests - fetched.refused)
