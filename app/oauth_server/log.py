@@ -41,12 +41,18 @@ def line(
 ) -> bytes:
     """One event; `address` and `error` may be empty, and everything is encoded."""
     time = when.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds")
-    parts = [
-        f"{time}Z", encode(address) or "-", str(status), encode(error) or "-", encode(event) or "-"
-    ]  # fmt: skip
-    for key, value in fields.items():
-        parts.append(f"{encode(key)}={value if isinstance(value, Marker) else encode(value)}")
-    return (" ".join(parts) + "\n").encode("ascii")
+    # Nearly every line is plain from end to end: one look at all of it instead of one at each part.
+    if _PLAIN.fullmatch("/".join([address, error, event, *fields, *fields.values()])):
+        named = "".join([f" {key}={value}" for key, value in fields.items()])
+    else:
+        address, error, event = encode(address), encode(error), encode(event)
+        named = "".join([f" {encode(key)}={_shown(value)}" for key, value in fields.items()])
+    text = f"{time}Z {address or '-'} {status} {error or '-'} {event or '-'}{named}\n"
+    return text.encode("ascii")
+
+
+def _shown(value: str) -> str:
+    return value if isinstance(value, Marker) else encode(value)
 
 
 def encode(value: str) -> str:

@@ -46,7 +46,10 @@ class Listener(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, with a bound for the TLS handshake."""
         protocol = partial(
-            Connection, config=self.config, server_state=self.server_state, app_state={}
+            Connection,
+            config=self.config,
+            server_state=self.server_state,
+            scheme="https" if self.config.ssl else "http",
         )
         bound = _TLS_HANDSHAKE if self.config.ssl else None
         self.servers = [
