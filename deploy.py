@@ -6,6 +6,7 @@ from roles.base.tasks import base
 from roles.certificates.tasks import certificates
 from roles.chrony.tasks import chrony
 from roles.fail2ban.tasks import fail2ban
+from roles.firewall.tasks import firewall
 from roles.gateway.layout import LAYOUTS as GATEWAY
 from roles.gateway.tasks import gateway
 from roles.logrotate.tasks import logrotate
@@ -41,6 +42,8 @@ oauth_server(
     password=(password,),
 )
 gateway(issuer=data.oauth_server.issuer, platform=system, after=(certificate,))
+# After what it lets clients in to.
+firewall(platform=system)
 # After the server, whose log it rotates.
 logrotate(data=data.logrotate, platform=system)
 # Last: a jail whose log is missing stops the whole daemon.

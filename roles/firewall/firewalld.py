@@ -1,0 +1,62 @@
+"""firewalld, EL's firewall: open ports in its default zone, now and after a reboot."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+
+from pyinfra import host
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from typing_extensions import override
+
+# firewall-cmd takes a quarter of a second for each answer, busctl next to nothing. The empty zone
+# is the default one (firewalld.dbus(5)).
+_ASK = """\
+systemctl is-active --quiet firewalld.service || exit 0
+bus() {{ busctl call org.fedoraproject.FirewallD1 "$@"; }}
+root=/org/fedoraproject/FirewallD1 interface=org.fedoraproject.FirewallD1
+zone=$(bus $root $interface getDefaultZone | cut -d'"' -f2) || exit
+kept=$(bus $root/config $interface.config getZoneByName s "$zone" | cut -d'"' -f2) || exit
+for port in {ports}; do
+  echo "live $port $(bus $root $interface.zone queryPort sss '' $port tcp)"
+  echo "permanent $port $(bus "$kept" $interface.config.zone queryPort ss $port tcp)"
+done"""
+
+
+class FirewalldClosedPorts(FactBase[dict[str, list[int]]]):
+    """Which of these TCP ports firewalld keeps closed, `live` and `permanent`; none if it is off.
+
+    What clients come in by is taken to be in the default zone.
+    """
+
+    @override
+    def command(self, ports: tuple[int, ...]) -> StringCommand:
+        return StringCommand("sh", "-c", QuoteString(_ASK.format(ports=" ".join(map(str, ports)))))
+
+    @override
+    def process(self, output: Iterable[str]) -> dict[str, list[int]]:
+        closed: dict[str, list[int]] = {}
+        for line in output:
+            where, port, *answer = line.split()
+            if answer != ["b", "true"]:
+                closed.setdefault(where, []).append(int(port))
+        return closed
+
+    @staticmethod
+    @override
+    def default() -> dict[str, list[int]]:
+        return {}
+
+
+@operation()
+def firewalld_ports_open(ports: tuple[int, ...]) -> Generator[StringCommand, None, None]:
+    """Have TCP ports open in firewalld's default zone, live and permanently, if it runs.
+
+    Nothing is reloaded: that would take away what others have opened until the next reload.
+    """
+    closed = host.get_fact(FirewalldClosedPorts, ports=ports)
+    if not closed:
+        host.noop("firewalld is off, or lets clients in")
+    for where in sorted(closed, reverse=True):  # "permanent" first: what is seen is what will stay
+        keep = ["--permanent"] if where == "permanent" else []
+        opened = [f"--add-port={port}/tcp" for port in closed[where]]
+        yield StringCommand("firewall-cmd", "--quiet", *keep, *opened)

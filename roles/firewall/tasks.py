@@ -1,0 +1,20 @@
+"""The host's own firewall: clients get in to what is served here, and to nothing else.
+
+A firewall that does not run is left as it is, and no rule of anybody else's is touched.
+"""
+
+from __future__ import annotations
+
+from pyinfra.api import deploy
+
+from roles.firewall.firewalld import firewalld_ports_open
+from roles.platform import Platform
+
+PORTS = (443, 8443)
+"""What the gateway and the server listen on for everybody."""
+
+
+@deploy("firewall")
+def firewall(platform: Platform) -> None:
+    if platform.is_el:
+        firewalld_ports_open(name="Open the ports in firewalld [GW-02]", ports=PORTS)
