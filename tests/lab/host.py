@@ -39,7 +39,8 @@ def create(record: LabRecord, host: HostRecord, authorized_key: str) -> None:
     overlay.write("etc/hosts", _hosts_file(record))
     overlay.write("etc/machine-id", f"{secrets.token_hex(16)}\n", mode=0o444)
     overlay.write("etc/systemd/network/10-lab.network", _network_file(record, host))
-    overlay.write("etc/apt/apt.conf.d/90lab", _apt_file(record))
+    if (Path(host.image) / "etc/apt").is_dir():
+        overlay.write("etc/apt/apt.conf.d/90lab", _apt_file(record))
     overlay.write("home/deploy/.ssh/authorized_keys", authorized_key, mode=0o600)
     key = overlay.reserve("etc/ssh/ssh_host_ed25519_key")
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{host.name}", "-f", key)

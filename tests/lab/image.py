@@ -9,7 +9,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from tests.lab import console, places, record, sources
+from tests.lab import console, places, prerequisites, record, sources
+from tests.lab.el9 import shape as el9
 from tests.lab.kinds import Kind
 from tests.lab.machine import WITH_US, LabError
 
@@ -20,6 +21,8 @@ _SETUP = (
     'chroot "$1" systemctl --quiet enable systemd-networkd.service',
     'rm -f "$1"/etc/ssh/ssh_host_*',
 )
+# Kinds that are made of another system than theirs, and what makes them.
+_LAYOUTS = {"el9-layout": el9}
 # Packages get security updates: an image is built anew when it is older than this.
 _FRESH = timedelta(days=30)
 _STAMP = "%Y%m%d%H%M%S"
@@ -31,7 +34,9 @@ def ensure(kind: Kind) -> Path:
     An image is named after what it was built from and when, and only ever appears whole.
     """
     lines = sources.apt_sources(kind)
-    recipe = json.dumps([asdict(kind), lines, _SETUP], sort_keys=True)
+    layout = _LAYOUTS.get(kind.name)
+    made_by = [layout.HOOKS, layout.recipe()] if layout else []
+    recipe = json.dumps([asdict(kind), lines, _SETUP, *made_by], sort_keys=True)
     name = f"{kind.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     with places.locked(places.IMAGES, "another process is building an image"):
         newest = max(places.IMAGES.glob(f"{name}-*"), default=None)
@@ -65,7 +70,13 @@ def _build(kind: Kind, lines: list[str], name: str) -> Path:
     console.note(f"building the image of {kind.name} (once; under a minute with a near mirror)")
     unfinished = places.IMAGES / f".{name}"
     places.remove_tree(unfinished)
+    layout = _LAYOUTS.get(kind.name)
+    if layout:
+        prerequisites.have(layout.PROGRAMS)
     _mmdebstrap(kind, lines, unfinished)
+    if layout:
+        console.note("turning it into another system's layout")
+        layout.shape(unfinished)
     for file in kind.files:
         target = unfinished / file.path
         target.parent.mkdir(exist_ok=True)
@@ -77,6 +88,8 @@ def _build(kind: Kind, lines: list[str], name: str) -> Path:
 
 
 def _mmdebstrap(kind: Kind, lines: list[str], target: Path) -> None:
+    layout = _LAYOUTS.get(kind.name)
+    hooks = (*_SETUP, *(layout.HOOKS if layout else ()))
     argv = [
         *WITH_US,
         # A namespace of its own for each kind of thing that a build cut off would leave behind.
@@ -87,7 +100,7 @@ def _mmdebstrap(kind: Kind, lines: list[str], target: Path) -> None:
         f"--include={','.join(kind.packages)}",
         # The hosts' first `apt-get update` then fetches only what changed since.
         "--skip=cleanup/apt/lists",
-        *(f"--customize-hook={command}" for command in _SETUP),
+        *(f"--customize-hook={command}" for command in hooks),
         *(kind.suite, str(target), *lines),
     ]
     with subprocess.Popen(

@@ -39,9 +39,12 @@ _REACHABLE = (
 )
 
 # A host is to cost a few megabytes: no translated package descriptions, one journal file.
+_ONE_JOURNAL = (
+    PlacedFile("etc/systemd/journald.conf.d/10-lab.conf", "[Journal]\nSplitMode=none\n"),
+)
 _SMALL = (
     PlacedFile("etc/apt/apt.conf.d/80lab", 'Acquire::Languages "none";\n'),
-    PlacedFile("etc/systemd/journald.conf.d/10-lab.conf", "[Journal]\nSplitMode=none\n"),
+    *_ONE_JOURNAL,
 )
 
 _DEBIAN_12 = Kind(
@@ -72,7 +75,31 @@ _DEBIAN_12 = Kind(
     files=_REACHABLE + _SMALL,
 )
 
-KINDS = {kind.name: kind for kind in (_DEBIAN_12,)}
+# tests/lab/el9 turns it into EL 9's layout: what a minimal EL 9 has, and what a lab needs.
+_EL9_LAYOUT = Kind(
+    name="el9-layout",
+    suite="bookworm",
+    components=("main",),
+    keyring=_DEBIAN_12.keyring,
+    packages=(
+        "ca-certificates",
+        "dbus",
+        "dnf",
+        "less",
+        "libpam-systemd",
+        "netbase",
+        "openssh-server",
+        "rpm",
+        "rsyslog",
+        "sudo",
+        "systemd",
+        "systemd-sysv",
+        "vim-tiny",
+    ),
+    files=_REACHABLE + _ONE_JOURNAL,
+)
+
+KINDS = {kind.name: kind for kind in (_DEBIAN_12, _EL9_LAYOUT)}
 DEFAULT_KIND = _DEBIAN_12.name
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.lab import console, places
@@ -45,6 +46,12 @@ def provide() -> None:
         with places.locked(places.CACHE, "another lab is installing what both need"):
             _install(_absent_packages())
         _refuse_if(_kernel_lacks())
+
+
+def have(programs: Mapping[str, str]) -> None:
+    """Install what only some kinds of host need: each program with the package that brings it."""
+    with places.locked(places.CACHE, "another lab is installing what both need"):
+        _install(sorted({programs[name] for name in programs if shutil.which(name) is None}))
 
 
 def _install(absent: list[str]) -> None:
