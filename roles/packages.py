@@ -7,10 +7,11 @@ from collections.abc import Generator, Iterable
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.facts.deb import DebPackages
-from pyinfra.operations import apt, dnf
+from pyinfra.operations import apt
 from typing_extensions import override
 
 from roles.platform import Platform
+from roles.rpm_packages import epel_added, interrupted_dnf_finished, rpm_packages_installed
 
 _LISTS_MAX_AGE = 60  # minutes
 _UPDATED = "/var/lib/apt/periodic/update-success-stamp"
@@ -38,7 +39,7 @@ touch {_UPDATED}"""
 def install(platform: Platform, *names: str) -> None:
     """Install what is missing, in one transaction; lists are refreshed only for that."""
     if platform.is_el:
-        dnf.packages(name="Install packages [BASE-03]", packages=sorted(names))
+        _install_rpms(sorted(names))
         return
     interrupted_dpkg_finished(name="Finish what an interrupted dpkg began [BASE-03]")
     if set(names) - set(host.get_fact(DebPackages)):
@@ -50,6 +51,12 @@ def install(platform: Platform, *names: str) -> None:
         no_recommends=True,
         extra_install_args=_LOCK_TIMEOUT,
     )
+
+
+def _install_rpms(names: list[str]) -> None:
+    interrupted_dnf_finished(name="Finish what an interrupted dnf began [BASE-03]", names=names)
+    epel_added(name="Add EPEL, which has Fail2Ban [BASE-03]", names=names)
+    rpm_packages_installed(name="Install packages [BASE-03]", names=names)
 
 
 class PackageListsFresh(FactBase[bool]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyinfra.api import deploy
-from pyinfra.operations import dnf, files, server
+from pyinfra.operations import files, server
 
 from roles.base.layout import PACKAGES
 from roles.packages import install
@@ -12,8 +12,6 @@ from roles.platform import Target
 
 @deploy("base")
 def base(target: Target) -> None:
-    if target.platform.is_el:
-        dnf.packages(name="Add EPEL, which has Fail2Ban [BASE-03]", packages=["epel-release"])
     # One transaction for all roles: a package manager's start-up is most of its time.
     install(target.platform, target.python.package, *PACKAGES[target.platform])
 

@@ -14,8 +14,10 @@ _ASK = """\
 systemctl is-active --quiet firewalld.service || exit 0
 bus() {{ busctl call org.fedoraproject.FirewallD1 "$@"; }}
 root=/org/fedoraproject/FirewallD1 interface=org.fedoraproject.FirewallD1
-zone=$(bus $root $interface getDefaultZone | cut -d'"' -f2) || exit
-kept=$(bus $root/config $interface.config getZoneByName s "$zone" | cut -d'"' -f2) || exit
+text() {{ echo "$1" | cut -d'"' -f2; }}
+zone=$(bus $root $interface getDefaultZone) || exit
+kept=$(bus $root/config $interface.config getZoneByName s "$(text "$zone")") || exit
+kept=$(text "$kept")
 for port in {ports}; do
   echo "live $port $(bus $root $interface.zone queryPort sss '' $port tcp)"
   echo "permanent $port $(bus "$kept" $interface.config.zone queryPort ss $port tcp)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NoReturn
 
 import pytest
 
@@ -29,6 +30,6 @@ def must_hold(rule: str, holds: object, *, expected: str, seen: object) -> None:
         pytest.fail(f"{rule}\n  expected: {expected}\n  seen:     {seen}", pytrace=False)
 
 
-def not_checked(reason: str) -> None:
+def not_checked(reason: str) -> NoReturn:
     """End the check without a verdict. A report shows it as skipped, with the reason."""
     pytest.skip(f"not checked: {reason}")

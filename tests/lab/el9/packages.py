@@ -73,6 +73,8 @@ PLATFORM_PYTHON = "/usr/libexec/platform-python"
 
 PLATFORM_PYTHON_HOME = "/usr/libexec/platform-python3.11"
 
+_POLICY = "/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1"
+
 # By prefix, the first that fits: where Debian's files lie here; None leaves them out.
 PLACES: tuple[tuple[str, str | None], ...] = (
     ("/etc/apparmor.d/", None),
@@ -102,6 +104,9 @@ PLACES: tuple[tuple[str, str | None], ...] = (
     ("/usr/share/locale/", None),
     ("/usr/share/man/", None),
     ("/usr/share/vim/", None),
+    # Debian has its alternatives choose between these two.
+    (f"{_POLICY}.desktop.policy.choice", None),
+    (f"{_POLICY}.server.policy.choice", f"{_POLICY}.policy"),
     ("/bin/", "/usr/bin/"),
     ("/lib/", "/usr/lib/"),
     ("/sbin/", "/usr/sbin/"),

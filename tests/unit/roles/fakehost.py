@@ -150,6 +150,7 @@ class FakeHost:
         for matcher, answer in (
             ("uname -m; for python in", system),
             ("uname -s", "Linux"),
+            ("rpm -q --whatprovides", "bash-5.1.8-9.el9.x86_64"),
             *_SHADOW.items(),
         ):
             responses.setdefault(matcher, answer)
