@@ -14,21 +14,23 @@ from tests.lab.fixtures import RunningLab
 ROOT = Path(__file__).resolve().parents[2]
 LAB_INVENTORY = "inventories/lab.py"
 
-# Everything that a deploy may touch. Times are part of it: a file that was written anew with the
-# same content is a change as well.
+# Everything that a deploy may touch, on every kind of host: a place or a unit that one lacks counts
+# as nothing. Times are part of it: a file that was written anew with the same content is a change
+# as well.
 _STATE = r"""
-find /etc/oauth2 /etc/nginx /etc/chrony /etc/default /etc/redis /etc/fail2ban /etc/sysctl.d \
-  /etc/systemd/system /etc/logrotate.d /opt/oauth-server /usr/local/bin /var/lib/portcullis \
-  -printf '%p %y %m %u %g %l %T@\n' | sort
-find /etc/oauth2 /etc/nginx /etc/chrony /etc/default /etc/redis /etc/fail2ban /etc/sysctl.d \
-  /etc/systemd/system /etc/logrotate.d /usr/local/bin /var/lib/portcullis -type f \
-  -exec sha256sum {} + | sort
+set -- /etc/oauth2 /etc/nginx /etc/chrony /etc/chrony.conf /etc/default /etc/sysconfig /etc/redis \
+  /etc/fail2ban /etc/firewalld /etc/yum.repos.d /etc/sysctl.d /etc/systemd/system /etc/logrotate.d \
+  /usr/local/bin /var/lib/portcullis
+find "$@" /opt/oauth-server -printf '%p %y %m %u %g %l %T@\n' 2>/dev/null | sort
+find "$@" -type f -exec sha256sum {} + 2>/dev/null | sort
 stat -c '%n %a %U %G' /var/log/oauth_server.log
 getent passwd oauth_user; getent group oauth_group
-dpkg-query -W
+if command -v dpkg-query > /dev/null; then dpkg-query -W; else rpm -qa | sort; fi
+if command -v firewall-cmd > /dev/null; then firewall-cmd --list-all-zones; fi
 sysctl net.ipv4.tcp_syncookies net.core.somaxconn net.ipv4.conf.all.rp_filter
 systemctl show --property=Id,ActiveState,UnitFileState,MainPID,NRestarts,ActiveEnterTimestamp \
-  oauth-server.service oauth-server.socket nginx redis-server chrony fail2ban logrotate.timer
+  oauth-server.service oauth-server.socket nginx redis-server redis chrony chronyd fail2ban \
+  firewalld logrotate.timer
 """
 
 
