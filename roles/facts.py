@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,11 +16,15 @@ MASKED = "*MASKED*"
 
 @dataclass(frozen=True)
 class System:
-    """A host's os-release, its machine name as in uname(1), its Python versions, who booted it."""
+    """A host's os-release, its machine name as in uname(1), its Python versions, who booted it.
+
+    `own_python` is the version that /usr/bin/python3 leads to, if that is one of /usr/bin's.
+    """
 
     os_release: dict[str, str]
     architecture: str
     pythons: set[str]
+    own_python: str | None
     systemd: bool
 
 
@@ -32,6 +37,7 @@ class HostSystem(FactBase[System]):
     def command(self) -> str:
         return (
             f"uname -m; for python in {self._PYTHONS}; do test -x $python && echo $python; done; "
+            'echo "own $(readlink -f /usr/bin/python3)"; '
             # sd_booted(3)
             "test -d /run/systemd/system && echo systemd; echo --; cat /etc/os-release"
         )
@@ -40,14 +46,20 @@ class HostSystem(FactBase[System]):
     def process(self, output: Iterable[str]) -> System:
         machine, _, os_release = "\n".join(output).partition("\n--\n")
         architecture, *found = machine.splitlines()
+        own = [line.removeprefix("own ") for line in found if line.startswith("own ")]
         return System(
             os_release=parse_os_release(os_release),
             architecture=architecture,
-            pythons={
-                path.removeprefix("/usr/bin/python") for path in found if path.startswith("/")
-            },
+            pythons=_versions(found),
+            own_python=next(iter(_versions(own)), None),
             systemd="systemd" in found,
         )
+
+
+def _versions(paths: list[str]) -> set[str]:
+    """The X.Y of each path that is /usr/bin/pythonX.Y."""
+    named = (re.fullmatch(r"/usr/bin/python(\d+\.\d+)", path) for path in paths)
+    return {match[1] for match in named if match}
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,10 @@ class Python:
         return f"/usr/bin/python{self.version}"
 
 
+# A host's own python3 runs the server if it is one of these; no other has wheels in the lock.
+_SUPPORTED_PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+
+# For a host whose own is none of them, or that has none: the deploy installs the package.
 PYTHONS = {
     Platform.DEBIAN_12: Python("3.11", "python3"),
     Platform.UBUNTU_22_04: Python("3.10", "python3"),
@@ -57,10 +61,7 @@ class Target:
 
     platform: Platform
     architecture: str
-
-    @property
-    def python(self) -> Python:
-        return PYTHONS[self.platform]
+    python: Python
 
 
 def parse_os_release(text: str) -> dict[str, str]:
@@ -69,11 +70,13 @@ def parse_os_release(text: str) -> dict[str, str]:
     return {key.strip(): value.strip().strip("\"'") for key, value in pairs if key[:1] != "#"}
 
 
-def identify(os_release: dict[str, str], architecture: str, pythons: set[str]) -> Target:
-    """Name the host's system.
+def identify(
+    os_release: dict[str, str], architecture: str, pythons: set[str], own_python: str | None
+) -> Target:
+    """Name the host's system, and the Python for the server there.
 
-    `pythons` are the versions found as /usr/bin/pythonX.Y. A system whose own python3 is a
-    supported one must have it; EL 9 gets its package from the deploy.
+    `pythons` are the versions found as /usr/bin/pythonX.Y, and `own_python` is the one that
+    /usr/bin/python3 leads to.
 
     Raises UnsupportedPlatformError with what was found and what is supported.
     """
@@ -85,13 +88,22 @@ def identify(os_release: dict[str, str], architecture: str, pythons: set[str]) -
         raise UnsupportedPlatformError(
             f"{name} on {architecture} is not supported; supported are: {', '.join(ARCHITECTURES)}"
         )
-    target = Target(platform, architecture)
-    if pythons and target.python.version not in pythons and not platform.is_el:
+    python = _python(platform, own_python)
+    # Where there is a python3 already, installing the package of that name brings no other.
+    if pythons and python.version not in pythons and not platform.is_el:
         raise UnsupportedPlatformError(
-            f"{name} has Python {', '.join(sorted(pythons))} but not its own "
-            f"{target.python.version}; the server needs one from 3.10 to 3.13"
+            f"{name} has Python {', '.join(sorted(pythons))}; the server needs {python.path}, or "
+            "/usr/bin/python3 to be one from 3.10 to 3.13"
         )
-    return target
+    return Target(platform, architecture, python)
+
+
+def _python(platform: Platform, own: str | None) -> Python:
+    """The host's own python3 where the server runs with it, else the platform's package."""
+    if own not in _SUPPORTED_PYTHONS:
+        return PYTHONS[platform]
+    # EL's package python3 is always 3.9; there the link leads to a package with a version.
+    return Python(own, f"python{own}" if platform.is_el else "python3")
 
 
 def _platform(os_release: dict[str, str]) -> Platform | None:

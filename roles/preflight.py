@@ -44,7 +44,7 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
 def _target(host: Host) -> Target:
     system = host.get_fact(HostSystem)
     try:
-        target = identify(system.os_release, system.architecture, system.pythons)
+        target = identify(system.os_release, system.architecture, system.pythons, system.own_python)
     except UnsupportedPlatformError as error:
         raise UnsupportedPlatformError(f"{host.name}: {error}") from None
     if not system.systemd:

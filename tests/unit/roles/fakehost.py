@@ -23,7 +23,7 @@ from pyinfra.connectors.fake import FakeConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
 
-from roles.platform import Platform, Target
+from roles.platform import PYTHONS, Platform, Target
 
 ARCHITECTURE = "x86_64"
 OS_RELEASES = {
@@ -101,7 +101,7 @@ class FakeHost:
 
     @property
     def target(self) -> Target:
-        return Target(self.platform, ARCHITECTURE)
+        return Target(self.platform, ARCHITECTURE, PYTHONS[self.platform])
 
     def run(
         self,
@@ -141,6 +141,7 @@ class FakeHost:
         system = [
             ARCHITECTURE,
             f"/usr/bin/python{SYSTEM_PYTHONS[self.platform]}",
+            f"own /usr/bin/python{SYSTEM_PYTHONS[self.platform]}",
             "systemd",
             "--",
             *OS_RELEASES[self.platform].splitlines(),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from roles.platform import Platform, UnsupportedPlatformError, identify, parse_os_release
+from roles.facts import HostSystem
+from roles.platform import (
+    PYTHONS,
+    Platform,
+    Python,
+    UnsupportedPlatformError,
+    identify,
+    parse_os_release,
+)
 from tests.unit.roles.fakehost import OS_RELEASES, SYSTEM_PYTHONS
 
 SUPPORTED = (
@@ -14,7 +22,8 @@ SUPPORTED = (
 
 @pytest.mark.parametrize("platform", Platform)
 def test_each_supported_system_is_known_by_its_os_release(platform: Platform) -> None:
-    target = identify(parse_os_release(OS_RELEASES[platform]), "x86_64", {SYSTEM_PYTHONS[platform]})
+    own = SYSTEM_PYTHONS[platform]
+    target = identify(parse_os_release(OS_RELEASES[platform]), "x86_64", {own}, own)
     assert target.platform is platform
 
 
@@ -22,7 +31,7 @@ def test_each_supported_system_is_known_by_its_os_release(platform: Platform) ->
 @pytest.mark.parametrize("version", ["9", "9.0", "9.6"])
 def test_each_build_of_el_9_is_el_9(identifier: str, version: str) -> None:
     os_release = {"ID": identifier, "VERSION_ID": version}
-    assert identify(os_release, "aarch64", set()).platform is Platform.EL_9
+    assert identify(os_release, "aarch64", set(), None).platform is Platform.EL_9
 
 
 @pytest.mark.parametrize(
@@ -44,7 +53,7 @@ def test_any_other_system_is_refused_by_name_with_what_is_supported(
 ) -> None:
     os_release = {"ID": identifier, "VERSION_ID": version, "PRETTY_NAME": name}
     with pytest.raises(UnsupportedPlatformError) as refused:
-        identify(os_release, "x86_64", {"3.11"})
+        identify(os_release, "x86_64", {"3.11"}, "3.11")
     assert str(refused.value) == f"{name} is not supported; {SUPPORTED}"
 
 
@@ -53,33 +62,76 @@ def test_a_system_that_does_not_name_itself_is_refused(
     os_release: dict[str, str], name: str
 ) -> None:
     with pytest.raises(UnsupportedPlatformError, match=f"^{name} is not supported"):
-        identify(os_release, "x86_64", set())
+        identify(os_release, "x86_64", set(), None)
 
 
 def test_another_architecture_is_refused() -> None:
     os_release = parse_os_release(OS_RELEASES[Platform.DEBIAN_12])
     with pytest.raises(UnsupportedPlatformError, match=r"on riscv64 is not supported; .*aarch64"):
-        identify(os_release, "riscv64", {"3.11"})
+        identify(os_release, "riscv64", {"3.11"}, "3.11")
 
 
-def test_a_host_without_its_own_python_is_refused() -> None:
-    """Somebody replaced it: what the release was built for would not load."""
+@pytest.mark.parametrize(
+    ("platform", "own", "version", "package"),
+    [
+        (Platform.DEBIAN_12, "3.11", "3.11", "python3"),
+        (Platform.UBUNTU_22_04, "3.10", "3.10", "python3"),
+        # Somebody made it another, or this is a layout of Ubuntu on Debian's packages.
+        (Platform.UBUNTU_22_04, "3.11", "3.11", "python3"),
+        (Platform.UBUNTU_22_04, "3.13", "3.13", "python3"),
+        (Platform.UBUNTU_24_04, "3.12", "3.12", "python3"),
+        # A minimal image has none, and gets the platform's.
+        (Platform.DEBIAN_12, None, "3.11", "python3"),
+        (Platform.UBUNTU_22_04, None, "3.10", "python3"),
+        (Platform.UBUNTU_24_04, None, "3.12", "python3"),
+        (Platform.EL_9, None, "3.11", "python3.11"),
+        # EL 9's own is 3.9, and stays what dnf runs with.
+        (Platform.EL_9, "3.9", "3.11", "python3.11"),
+        (Platform.EL_9, "3.12", "3.12", "python3.12"),
+        (Platform.EL_9, "3.14", "3.11", "python3.11"),
+    ],
+)
+def test_the_server_runs_with_the_hosts_own_python_or_else_with_the_platforms(
+    platform: Platform, own: str | None, version: str, package: str
+) -> None:
+    os_release = parse_os_release(OS_RELEASES[platform])
+    python = identify(os_release, "x86_64", {own} if own else set(), own).python
+    assert python == Python(version, package)
+    assert python.path == f"/usr/bin/python{version}"
+
+
+@pytest.mark.parametrize("own", ["3.9", "3.14", None])
+def test_an_unsupported_python3_does_no_harm_beside_the_platforms(own: str | None) -> None:
+    os_release = parse_os_release(OS_RELEASES[Platform.UBUNTU_22_04])
+    target = identify(os_release, "x86_64", {"3.9", "3.10", "3.14"}, own)
+    assert target.python == PYTHONS[Platform.UBUNTU_22_04]
+
+
+@pytest.mark.parametrize("own", ["3.9", None])
+def test_a_host_with_unsupported_pythons_alone_is_refused(own: str | None) -> None:
+    """Its python3 is there already, so the package would bring none that the server runs with."""
     os_release = parse_os_release(OS_RELEASES[Platform.UBUNTU_22_04])
     with pytest.raises(
-        UnsupportedPlatformError, match=r"has Python 3\.8, 3\.9 but not its own 3\.10"
+        UnsupportedPlatformError,
+        match=r"has Python 3\.8, 3\.9; the server needs /usr/bin/python3\.10, or .*3\.10 to 3\.13$",
     ):
-        identify(os_release, "x86_64", {"3.9", "3.8"})
+        identify(os_release, "x86_64", {"3.9", "3.8"}, own)
 
 
-def test_a_host_without_any_python_gets_one() -> None:
-    os_release = parse_os_release(OS_RELEASES[Platform.DEBIAN_12])
-    assert identify(os_release, "x86_64", set()).python.version == "3.11"
-
-
-def test_el_9_gets_a_python_beside_its_own() -> None:
-    os_release = parse_os_release(OS_RELEASES[Platform.EL_9])
-    python = identify(os_release, "x86_64", {"3.9"}).python
-    assert (python.package, python.path) == ("python3.11", "/usr/bin/python3.11")
+@pytest.mark.parametrize(
+    ("link", "own"),
+    [
+        ("/usr/bin/python3.10", "3.10"),
+        ("/usr/bin/python3.9", "3.9"),
+        ("/opt/python/bin/python3.12", None),  # not the host's package manager's
+        ("/usr/bin/python3", None),  # nothing is there
+        ("", None),
+    ],
+)
+def test_the_fact_tells_where_python3_leads(link: str, own: str | None) -> None:
+    lines = ["x86_64", "/usr/bin/python3.9", "/usr/bin/python3.10", f"own {link}", "--", "ID=x"]
+    system = HostSystem().process(lines)
+    assert (system.own_python, system.pythons) == (own, {"3.9", "3.10"})
 
 
 def test_os_release_is_read_as_its_manual_says() -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from roles.oauth_server import release as release_module
 from roles.oauth_server.release import Release, ReleaseError, build
-from roles.platform import Platform, Target
+from roles.platform import PYTHONS, Platform, Target
 
-TARGET = Target(Platform.DEBIAN_12, "x86_64")
+TARGET = Target(Platform.DEBIAN_12, "x86_64", PYTHONS[Platform.DEBIAN_12])
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,13 @@ def test_a_changed_server_is_another_release(
 
 
 def test_a_release_for_another_architecture_is_built_here(built: Release) -> None:
-    assert build(Target(Platform.DEBIAN_12, "aarch64")).digest != built.digest
+    assert build(replace(TARGET, architecture="aarch64")).digest != built.digest
+
+
+def test_a_release_for_another_python_is_built_here(built: Release) -> None:
+    """Hosts of one platform may differ in their python3."""
+    other = replace(TARGET, python=PYTHONS[Platform.UBUNTU_24_04])
+    assert build(other).digest != built.digest
 
 
 def test_what_cannot_be_had_is_named_in_one_error(
