@@ -89,7 +89,7 @@ def _build(kind: Kind, lines: list[str], name: str) -> Path:
 
 def _mmdebstrap(kind: Kind, lines: list[str], target: Path) -> None:
     layout = _LAYOUTS.get(kind.name)
-    hooks = (*_SETUP, *(layout.HOOKS if layout else ()))
+    hooks = (*_SETUP, *kind.setup, *(layout.HOOKS if layout else ()))
     argv = [
         *WITH_US,
         # A namespace of its own for each kind of thing that a build cut off would leave behind.

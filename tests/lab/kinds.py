@@ -1,6 +1,6 @@
 """Kinds of lab host, as data: what an image is built from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.lab.machine import LabError
 
@@ -16,7 +16,11 @@ class PlacedFile:
 
 @dataclass(frozen=True)
 class Kind:
-    """A system to boot: packages of one Debian suite, and files placed over them."""
+    """A system to boot: packages of one Debian suite, and files placed over them.
+
+    `setup` are shell commands that run when the packages are there and before the files are
+    placed; `$1` is the new system's root.
+    """
 
     name: str
     suite: str
@@ -24,6 +28,7 @@ class Kind:
     keyring: str
     packages: tuple[str, ...]
     files: tuple[PlacedFile, ...]
+    setup: tuple[str, ...] = ()
 
 
 # What every kind of host needs to be reached by the lab and by nobody else.
@@ -99,7 +104,31 @@ _EL9_LAYOUT = Kind(
     files=_REACHABLE + _ONE_JOURNAL,
 )
 
-KINDS = {kind.name: kind for kind in (_DEBIAN_12, _EL9_LAYOUT)}
+# An emulation of the layout, and called one: its packages are Debian's. What the deploy and the
+# audit look at is as on Ubuntu: what the system says that it is, an active firewall that applies
+# its own kernel settings at each start, a file of procps that loosens rp_filter, and auth.log.
+_UBUNTU_22_04_LAYOUT = replace(
+    _DEBIAN_12,
+    name="ubuntu-22.04-layout",
+    packages=(*_DEBIAN_12.packages, "rsyslog", "ufw"),
+    files=(
+        *_DEBIAN_12.files,
+        PlacedFile(
+            "usr/lib/os-release",
+            'NAME="Layout of Ubuntu, emulated from Debian 12"\n'
+            'PRETTY_NAME="Layout of Ubuntu 22.04, emulated from Debian 12"\n'
+            'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="22.04"\n',
+        ),
+        PlacedFile(
+            "etc/sysctl.d/10-network-security.conf",
+            "net.ipv4.conf.default.rp_filter=2\nnet.ipv4.conf.all.rp_filter=2\n",
+        ),
+    ),
+    # In a network namespace of its own: ufw loads what it is told.
+    setup=("unshare --net chroot \"$1\" sh -c 'ufw allow OpenSSH && ufw --force enable' >&2",),
+)
+
+KINDS = {kind.name: kind for kind in (_DEBIAN_12, _EL9_LAYOUT, _UBUNTU_22_04_LAYOUT)}
 DEFAULT_KIND = _DEBIAN_12.name
 
 
