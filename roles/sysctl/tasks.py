@@ -11,6 +11,7 @@ from roles.hostdata import SysctlData
 from roles.sysctl.facts import LiveSettings, matching
 from roles.sysctl.operations import applied
 from roles.sysctl.settings import SETTINGS, Setting, chosen, proc_path
+from roles.sysctl.ufw import UfwSysctlFile, agreeing
 
 # Files sort by name over all directories, and the last one wins: 99-sysctl.conf, which is
 # /etc/sysctl.conf, would beat any number (sysctl.d(5)).
@@ -29,6 +30,15 @@ def sysctl(data: SysctlData) -> None:
         path=_DROP_IN,
         content=render("sysctl/zz-portcullis.conf.j2", settings=present, missing=missing),
     )
+    if theirs := host.get_fact(UfwSysctlFile):
+        managed_file(
+            name="Let ufw apply no other values at its start [NET-07]",
+            path=theirs.path,
+            content=agreeing(theirs.text, present),
+            user=theirs.user,
+            group=theirs.group,
+            mode=theirs.mode,
+        )
 
 
 def _missing(settings: list[Setting]) -> list[Setting]:

@@ -30,9 +30,10 @@ QUESTIONS = {
     "live": "cd /proc/sys && grep -Hs . "
     + " ".join([*_AT_LEAST, *(path for group in _SWITCHES.values() for path in group)])
     + "; true",
-    # ufw applies its own file at each start, after all others.
+    # ufw applies a file of its own at each start, after all others.
     "persisted": "systemd-analyze cat-config sysctl.d && "
-    "if grep -qsi '^ENABLED=yes' /etc/ufw/ufw.conf; then cat /etc/ufw/sysctl.conf; fi",
+    "if grep -qsi '^ENABLED=yes' /etc/ufw/ufw.conf; then "
+    '. /etc/default/ufw; . /etc/ufw/ufw.conf; cat "${IPT_SYSCTL:-/dev/null}"; fi',
 }
 
 

@@ -106,7 +106,8 @@ _EL9_LAYOUT = Kind(
 
 # An emulation of the layout, and called one: its packages are Debian's. What the deploy and the
 # audit look at is as on Ubuntu: what the system says that it is, an active firewall that applies
-# its own kernel settings at each start, a file of procps that loosens rp_filter, and auth.log.
+# its own kernel settings at each start, a file of procps that loosens rp_filter, auth.log, and a
+# /var/log that rsyslog's own account may write to.
 _UBUNTU_22_04_LAYOUT = replace(
     _DEBIAN_12,
     name="ubuntu-22.04-layout",
@@ -123,9 +124,19 @@ _UBUNTU_22_04_LAYOUT = replace(
             "etc/sysctl.d/10-network-security.conf",
             "net.ipv4.conf.default.rp_filter=2\nnet.ipv4.conf.all.rp_filter=2\n",
         ),
+        # systemd's own var.conf would make it root's alone at each boot.
+        PlacedFile("usr/lib/tmpfiles.d/00rsyslog.conf", "z /var/log 0775 root syslog -\n"),
+        PlacedFile(
+            "etc/rsyslog.d/05-layout.conf",
+            "$FileOwner syslog\n$PrivDropToUser syslog\n$PrivDropToGroup syslog\n",
+        ),
     ),
-    # In a network namespace of its own: ufw loads what it is told.
-    setup=("unshare --net chroot \"$1\" sh -c 'ufw allow OpenSSH && ufw --force enable' >&2",),
+    setup=(
+        'chroot "$1" useradd --system --user-group --groups adm --home-dir /nonexistent syslog',
+        'chroot "$1" chown syslog:adm /var/spool/rsyslog',
+        # In a network namespace of its own: ufw loads what it is told.
+        "unshare --net chroot \"$1\" sh -c 'ufw allow OpenSSH && ufw --force enable' >&2",
+    ),
 )
 
 KINDS = {kind.name: kind for kind in (_DEBIAN_12, _EL9_LAYOUT, _UBUNTU_22_04_LAYOUT)}

