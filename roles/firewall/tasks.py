@@ -8,6 +8,7 @@ from __future__ import annotations
 from pyinfra.api import deploy
 
 from roles.firewall.firewalld import firewalld_ports_open
+from roles.firewall.ufw import ufw_ports_open
 from roles.platform import Platform
 
 PORTS = (443, 8443)
@@ -18,3 +19,5 @@ PORTS = (443, 8443)
 def firewall(platform: Platform) -> None:
     if platform.is_el:
         firewalld_ports_open(name="Open the ports in firewalld [GW-02]", ports=PORTS)
+    else:
+        ufw_ports_open(name="Open the ports in ufw [GW-02]", ports=PORTS)

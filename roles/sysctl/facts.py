@@ -31,7 +31,10 @@ class LiveSettings(FactBase[dict[str, str]]):
 
 
 def matching(live: dict[str, str], pattern: str) -> list[str]:
-    """The paths among `live` that a path with `*` stands for; `*` is one name, never a `/`."""
-    return [
-        path for path in live if path.count("/") == pattern.count("/") and fnmatch(path, pattern)
-    ]
+    """The paths among `live` that a path with `*` stands for."""
+    return [path for path in live if matches(path, pattern)]
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether `pattern` stands for `path`; `*` is one name, never a `/`."""
+    return path.count("/") == pattern.count("/") and fnmatch(path, pattern)

@@ -30,11 +30,12 @@ def sysctl(data: SysctlData) -> None:
         path=_DROP_IN,
         content=render("sysctl/zz-portcullis.conf.j2", settings=present, missing=missing),
     )
-    if theirs := host.get_fact(UfwSysctlFile):
+    theirs = host.get_fact(UfwSysctlFile)
+    if theirs and (text := agreeing(theirs.text, present)) != theirs.text:
         managed_file(
             name="Let ufw apply no other values at its start [NET-07]",
             path=theirs.path,
-            content=agreeing(theirs.text, present),
+            content=text,
             user=theirs.user,
             group=theirs.group,
             mode=theirs.mode,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatch
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
+from roles.sysctl.facts import matches
 from roles.sysctl.settings import Setting, proc_path
 
 _BEGIN = "# Begin of Portcullis' part: what stands above is not what this host is to run with."
@@ -69,8 +69,8 @@ def agreeing(text: str, settings: list[Setting]) -> str:
     own = _without_our_part(text)
     corrected = [
         f"{key} = {wanted}\n"
-        for key, value in _assignments(own).items()
-        if (wanted := _wanted(key, settings)) is not None and wanted != value
+        for path, (key, value) in _assignments(own).items()
+        if (wanted := _wanted(path, settings)) is not None and wanted != value
     ]
     if not corrected:
         return own
@@ -87,26 +87,21 @@ def _without_our_part(text: str) -> str:
     return "".join(kept)
 
 
-def _assignments(text: str) -> dict[str, str]:
-    """The last value of each key, spelt as in the file."""
+def _assignments(text: str) -> dict[str, tuple[str, str]]:
+    """By the kernel's path of each key: the key as spelt last, and its last value."""
     found = {}
     for line in text.splitlines():
         stripped = line.strip()
         if stripped and stripped[0] not in "#;" and "=" in stripped:
-            key, value = stripped.removeprefix("-").split("=", 1)
-            found[key.strip()] = value.strip()
+            key, value = (part.strip() for part in stripped.removeprefix("-").split("=", 1))
+            found[proc_path(key)] = (key, value)
     return found
 
 
-def _wanted(key: str, settings: list[Setting]) -> str | None:
-    """Our value for a key; one that names it counts before one that matches it."""
-    path = proc_path(key)
+def _wanted(path: str, settings: list[Setting]) -> str | None:
+    """Our value for the kernel's path; one that names it counts before one that matches it."""
     ours = {proc_path(setting.key): str(setting.value) for setting in settings}
     if path in ours:
         return ours[path]
-    matching = [
-        value
-        for pattern, value in ours.items()
-        if pattern.count("/") == path.count("/") and fnmatch(path, pattern)
-    ]
+    matching = [ours[pattern] for pattern in ours if matches(path, pattern)]
     return matching[-1] if matching else None

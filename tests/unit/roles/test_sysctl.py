@@ -9,8 +9,10 @@ import pytest
 from roles.errors import DeployError
 from roles.hostdata import SysctlData
 from roles.platform import Platform
+from roles.sysctl import ufw
 from roles.sysctl.settings import SETTINGS, chosen, proc_path
 from roles.sysctl.tasks import sysctl
+from roles.sysctl.ufw import agreeing
 from tests.unit.roles.fakehost import FakeHost, Run
 
 DROP_IN = "/etc/sysctl.d/zz-portcullis.conf"
@@ -163,26 +165,67 @@ net/ipv4/conf/default/log_martians=0
 """
 
 
-def with_ufw(text: str, owner: str = "root root 0644", **changed: int) -> FakeHost:
-    fake = host(Platform.UBUNTU_22_04, kernel(**changed))
-    fake.responses = {**fake.responses, "IPT_SYSCTL": [f"{owner} {UFW}", *text.splitlines()]}
+def with_ufw(text: str, state: str = "root root 0644") -> FakeHost:
+    fake = host(Platform.UBUNTU_22_04, kernel())
+    fake.responses = {**fake.responses, "IPT_SYSCTL": [f"{state} {UFW}", *text.splitlines()]}
     return fake
+
+
+def ufws(text: str, **values: int) -> str | None:
+    """What a deploy makes of ufw's file, if it touches it."""
+    fake = with_ufw(text)
+    deploy(fake, **values)
+    return fake.files[UFW].content if UFW in fake.files else None
+
+
+def corrected(*lines: str) -> str:
+    return "".join(f"{line}\n" for line in (ufw._BEGIN, *lines, ufw._END))
+
+
+OURS = corrected("net/ipv4/conf/all/log_martians = 1", "net/ipv4/conf/default/log_martians = 1")
 
 
 def test_what_ufw_would_undo_at_its_start_is_set_right_at_the_end_of_its_file() -> None:
     """Its own lines stay, and so does what we have no word on."""
-    fake = with_ufw(UFW_TEXT)
+    assert ufws(UFW_TEXT) == UFW_TEXT + OURS
+
+
+def test_ufws_file_keeps_its_owner_and_mode() -> None:
+    fake = with_ufw(UFW_TEXT, "root adm 0640")
     deploy(fake)
-    assert fake.files[UFW].content == UFW_TEXT + (
-        f"{ufw._BEGIN}\n"
-        "net/ipv4/conf/all/log_martians = 1\n"
-        "net/ipv4/conf/default/log_martians = 1\n"
-        f"{ufw._END}\n"
+    written = fake.files[UFW]
+    assert (written.user, written.group, written.mode) == ("root", "adm", "0640")
+
+
+def test_a_second_run_leaves_ufws_file_as_the_first_made_it() -> None:
+    assert agreeing(UFW_TEXT + OURS, chosen({})) == UFW_TEXT + OURS
+
+
+def test_what_is_added_below_our_part_of_ufws_file_is_read_and_kept() -> None:
+    added = "net/ipv4/tcp_syncookies=0\n"
+    assert agreeing(UFW_TEXT + OURS + added, chosen({})) == UFW_TEXT + added + corrected(
+        "net/ipv4/conf/all/log_martians = 1",
+        "net/ipv4/conf/default/log_martians = 1",
+        "net/ipv4/tcp_syncookies = 1",
     )
-    assert "ufw" in deploy(with_ufw(fake.files[UFW].content)).text() or True
 
 
-def test_a_file_of_ufws_that_agrees_is_not_touched() -> None:
-    fake = with_ufw("net/ipv4/conf/all/log_martians=1\nnet/ipv4/tcp_sack=0\n")
+def test_our_part_goes_when_there_is_nothing_to_set_right() -> None:
+    wanted = {f"net.ipv4.conf.{scope}.log_martians": 0 for scope in ("all", "default")}
+    assert agreeing(UFW_TEXT + OURS, chosen(wanted)) == UFW_TEXT
+
+
+def test_a_file_of_ufws_that_agrees_is_not_rewritten() -> None:
+    text = "net/ipv4/conf/all/log_martians=0\n-net.ipv4.conf.all.log_martians = 1\n"
+    assert agreeing(text, chosen({})) == text
+
+
+def test_a_setting_for_one_interface_is_set_right_by_ours_for_all_interfaces() -> None:
+    text = "net.ipv4.conf.eth0/100.rp_filter=0\n"
+    assert agreeing(text, chosen({})) == text + corrected("net.ipv4.conf.eth0/100.rp_filter = 1")
+
+
+def test_without_ufw_there_is_no_file_of_its_to_write() -> None:
+    fake = host(Platform.UBUNTU_22_04, kernel())
     deploy(fake)
-    assert UFW not in fake.files
+    assert list(fake.files) == [DROP_IN]
