@@ -8,6 +8,7 @@ SHELL := bash
 PYTHON ?= python3
 LAB ?= lab
 HOSTS ?=
+KIND ?=
 HOST ?= $(LAB)-1
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
@@ -107,8 +108,9 @@ bench: .venv /usr/bin/wrk ## Speed and size, as ratios (others: node and npm; NA
 # The lab -----------------------------------------------------------------------------------------
 
 .PHONY: lab
-lab: .venv ## Make lab hosts, deploy, audit, fetch a token, log in (HOSTS=1 LAB=lab)
-	@.venv/bin/python -m tests.lab tour --name $(LAB) $(if $(HOSTS),--hosts $(HOSTS))
+lab: .venv ## Make lab hosts, deploy, audit, fetch a token, log in (HOSTS=1 KIND=debian-12 LAB=lab)
+	@.venv/bin/python -m tests.lab tour --name '$(LAB)' $(if $(HOSTS),--hosts='$(HOSTS)') \
+	  $(if $(KIND),--kind='$(KIND)')
 
 .PHONY: lab-ssh
 lab-ssh: .venv ## Log in to a lab host (HOST=lab-1)

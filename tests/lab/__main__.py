@@ -18,29 +18,36 @@ from tests.lab import (
     tour,
     walk,
 )
-from tests.lab.machine import LabError, UnsuitableMachineError
+from tests.lab.machine import LabError, UnsuitableMachineError, UsageError
 
+_FAILED = 1
+_WRONG_USAGE = 2  # argparse's own
 _UNSUITABLE = 3
+_INTERRUPTED = 130
 
 
 def main() -> int:
     options = _parser().parse_args()
     try:
-        prerequisites.require_root()
         naming.checked(options.name)
+        options.kinds = kinds.parse_hosts(options.hosts, options.kind)
+        prerequisites.require_root()
         return int(options.run(options) or 0)
+    except UsageError as error:
+        sys.stderr.write(f"lab: {error}\n")
+        return _WRONG_USAGE
     except UnsuitableMachineError as error:
         sys.stderr.write(f"lab: {error}\n")
         return _UNSUITABLE
     except LabError as error:
         sys.stderr.write(f"lab: {error}\n")
-        return 1
+        return _FAILED
     except OSError as error:  # a full disk, a directory that somebody made a file
         sys.stderr.write(f"lab: {error}\n")
-        return 1
+        return _FAILED
     except KeyboardInterrupt:
         sys.stderr.write("lab: interrupted; `down` removes what was begun\n")
-        return 130
+        return _INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,17 +61,23 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument(
             "--name", default=naming.DEFAULT_LAB, help="the lab's name (default: %(default)s)"
         )
-        added.set_defaults(run=run)
+        added.set_defaults(run=run, hosts=None, kind=None)
         return added
 
     up = command("up", _up, "Have a lab running; what it lacks is made, what stopped is started.")
-    up.add_argument(
-        "--hosts", metavar="N|KIND,…", help="how many hosts, or the kind of each (default: one)"
-    )
     tour_ = command(
         "tour", _tour, "up, deploy, audit, token and login in one, and what to try next."
     )
-    tour_.add_argument("--hosts", metavar="N|KIND,…", help="as for up")
+    for makes_hosts in (up, tour_):
+        makes_hosts.add_argument(
+            "--hosts", metavar="N|KIND,…", help="how many hosts, or the kind of each (default: one)"
+        )
+        makes_hosts.add_argument(
+            "--kind",
+            metavar="KIND",
+            help=f"the kind of all hosts, if --hosts is a number or not given: "
+            f"{', '.join(kinds.KINDS)} (default: {kinds.DEFAULT_KIND})",
+        )
     ssh = command("ssh", _ssh, "Log in to a host, or run a command there.")
     ssh.add_argument("host")
     ssh.add_argument("command", nargs=argparse.REMAINDER)
@@ -78,12 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _wanted(options: argparse.Namespace) -> list[str] | None:
-    return kinds.parse_hosts(options.hosts) if options.hosts else None
-
-
 def _tour(options: argparse.Namespace) -> None:
-    tour.tour(options.name, _wanted(options))
+    tour.tour(options.name, options.kinds)
 
 
 def _deploy(options: argparse.Namespace) -> None:
@@ -104,7 +113,7 @@ def _login(options: argparse.Namespace) -> None:
 
 
 def _up(options: argparse.Namespace) -> None:
-    known = lab.up(options.name, _wanted(options))
+    known = lab.up(options.name, options.kinds)
     for host in known.hosts:
         console.note(f"{host.name} ({host.kind}) is up at {host.address}")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from tests.lab.machine import LabError
+from tests.lab.machine import UsageError
 
 
 @dataclass(frozen=True)
@@ -143,23 +143,39 @@ KINDS = {kind.name: kind for kind in (_DEBIAN_12, _EL9_LAYOUT, _UBUNTU_22_04_LAY
 DEFAULT_KIND = _DEBIAN_12.name
 
 
-def parse_hosts(wanted: str) -> list[str]:
-    """Read `3` as three hosts of the default kind and `debian-12,debian-12` as one of each.
+def parse_hosts(hosts: str | None, kind: str | None) -> list[str] | None:
+    """Read what a user wants: the kind of each host, or None for no word on it.
 
-    Raises LabError for anything else.
+    `hosts` is how many, all of them of `kind`, or the kind of each: `debian-12,debian-12`.
+
+    Raises UsageError for anything else.
     """
-    if wanted.isascii() and wanted.isdigit():
-        count = int(wanted)
-        if not 1 <= count <= MOST_HOSTS:
-            raise LabError(f"a lab has 1 to {MOST_HOSTS} hosts, not {count}")
-        return [DEFAULT_KIND] * count
-    kinds = wanted.split(",")
-    for kind in kinds:
-        if kind not in KINDS:
-            raise LabError(f"{kind!r} is no kind of host; there are: {', '.join(sorted(KINDS))}")
-    if len(kinds) > MOST_HOSTS:
-        raise LabError(f"a lab has 1 to {MOST_HOSTS} hosts, not {len(kinds)}")
+    if hosts is None:
+        return None if kind is None else [_checked(kind)]
+    if hosts.isascii() and hosts.isdigit():
+        # Python reads no number of thousands of digits.
+        count = int(hosts) if len(hosts) < 9 else MOST_HOSTS + 1
+        return [_checked(kind or DEFAULT_KIND)] * _checked_count(count, hosts)
+    if kind is not None:
+        raise UsageError(
+            f"the hosts {hosts!r} name each one's kind already: give the kind {kind!r} with a "
+            "number of hosts, or not at all"
+        )
+    kinds = [_checked(each) for each in hosts.split(",")]
+    _checked_count(len(kinds), str(len(kinds)))
     return kinds
+
+
+def _checked_count(count: int, shown: str) -> int:
+    if not 1 <= count <= MOST_HOSTS:
+        raise UsageError(f"a lab has 1 to {MOST_HOSTS} hosts, not {shown:.40}")
+    return count
+
+
+def _checked(kind: str) -> str:
+    if kind not in KINDS:
+        raise UsageError(f"{kind!r} is no kind of host; there are: {', '.join(sorted(KINDS))}")
+    return kind
 
 
 # The network has room for 253; what a machine can boot at once is less.

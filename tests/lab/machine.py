@@ -12,6 +12,10 @@ class LabError(Exception):
     """Something failed; the message is one sentence for the user."""
 
 
+class UsageError(LabError):
+    """The user asked for what cannot be; nothing was done."""
+
+
 class UnsuitableMachineError(LabError):
     """This machine cannot hold lab hosts at all."""
 

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.lab.machine import LabError
+from tests.lab.machine import UsageError
 
 DEFAULT_LAB = "lab"
 
@@ -12,9 +12,9 @@ _LAB_NAME = re.compile(r"[a-z][a-z0-9]{0,10}")
 
 
 def checked(lab: str) -> str:
-    """Give the name back; raise LabError if it cannot name a lab."""
+    """Give the name back; raise UsageError if it cannot name a lab."""
     if not _LAB_NAME.fullmatch(lab):
-        raise LabError(
+        raise UsageError(
             f"{lab!r} cannot name a lab: use at most 11 lower-case letters and digits, "
             "a letter first"
         )

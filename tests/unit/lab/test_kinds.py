@@ -3,35 +3,56 @@
 import pytest
 
 from tests.lab import kinds
-from tests.lab.machine import LabError
+from tests.lab.machine import UsageError
+
+UBUNTU = "ubuntu-22.04-layout"
 
 
 @pytest.mark.parametrize(
-    ("wanted", "hosts"),
+    ("wanted", "kind", "hosts"),
     [
-        ("1", ["debian-12"]),
-        ("3", ["debian-12"] * 3),
-        ("debian-12", ["debian-12"]),
-        ("debian-12,debian-12", ["debian-12"] * 2),
+        (None, None, None),
+        ("1", None, ["debian-12"]),
+        ("3", None, ["debian-12"] * 3),
+        (None, UBUNTU, [UBUNTU]),
+        ("3", UBUNTU, [UBUNTU] * 3),
+        ("debian-12", None, ["debian-12"]),
+        (f"debian-12,{UBUNTU}", None, ["debian-12", UBUNTU]),
     ],
 )
-def test_hosts_are_a_number_or_a_kind_each(wanted: str, hosts: list[str]) -> None:
-    assert kinds.parse_hosts(wanted) == hosts
+def test_hosts_are_a_number_of_one_kind_or_a_kind_each(
+    wanted: str | None, kind: str | None, hosts: list[str] | None
+) -> None:
+    assert kinds.parse_hosts(wanted, kind) == hosts
 
 
 @pytest.mark.parametrize(
-    ("wanted", "said"),
+    ("wanted", "kind", "said"),
     [
-        ("0", "1 to 32 hosts, not 0"),
-        ("33", "1 to 32 hosts, not 33"),
-        ("-1", "'-1' is no kind of host"),
-        ("²", "'²' is no kind of host"),
-        ("debian-12,", "'' is no kind of host"),
-        ("debian-11", "'debian-11' is no kind of host; there are: debian-12"),
-        (",".join(["debian-12"] * 33), "1 to 32 hosts, not 33"),
+        ("", None, "'' is no kind of host"),
+        ("0", None, "1 to 32 hosts, not 0"),
+        ("33", None, "1 to 32 hosts, not 33"),
+        ("9999999999", UBUNTU, "1 to 32 hosts, not 9999999999"),
+        ("9" * 5000, None, "1 to 32 hosts, not 99999"),
+        ("-1", None, "'-1' is no kind of host"),
+        ("²", None, "'²' is no kind of host"),
+        ("debian-12,", None, "'' is no kind of host"),
+        ("debian-11", None, "'debian-11' is no kind of host; there are: debian-12, "),
+        (None, "ubuntu", "'ubuntu' is no kind of host; there are: debian-12, "),
+        ("0", "ubuntu", "'ubuntu' is no kind of host"),
+        ("2", "debian-12,debian-12", "'debian-12,debian-12' is no kind of host"),
+        (",".join(["debian-12"] * 33), None, "1 to 32 hosts, not 33"),
+        (f"debian-12,{UBUNTU}", "debian-12", "name each one's kind already"),
+        ("debian-12", "debian-12", "name each one's kind already"),
     ],
 )
-def test_anything_else_is_refused_by_name(wanted: str, said: str) -> None:
-    with pytest.raises(LabError) as refused:
-        kinds.parse_hosts(wanted)
+def test_anything_else_is_refused_by_name(wanted: str | None, kind: str | None, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        kinds.parse_hosts(wanted, kind)
     assert said in str(refused.value)
+
+
+def test_what_is_an_emulation_is_called_one() -> None:
+    """Nothing may look as if it had run on Ubuntu or on EL."""
+    emulations = set(kinds.KINDS) - {"debian-12"}
+    assert [name for name in emulations if not name.endswith("-layout")] == []
