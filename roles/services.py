@@ -89,6 +89,7 @@ def running(
     reloads: bool = False,
     reloaded: list[str] | None = None,
     reload_after: tuple[OperationMeta, ...] = (),
+    answers: str = "true",
 ) -> Generator[StringCommand, None, None]:
     """Keep a unit enabled, active, and running with the present content of its files.
 
@@ -96,6 +97,9 @@ def running(
     something or when `feeds` are not those of the last start, which a stamp on the host
     remembers: a run that was killed between a file and its restart is finished by the next. What
     is in `reload_after` and `reloaded` alone reloads it.
+
+    `answers` is a shell command that succeeds when the unit does its work, for one that systemd
+    calls active from its first moment on; it has ten seconds to.
     """
     found = host.get_fact(ServiceState, service=service, feeds=feeds, reloaded=reloaded)
     started = found.applied[:1] == found.wanted[:1] and not any(map(_changed, after))
@@ -109,11 +113,18 @@ def running(
     if not (fed and found.active):
         lines += [
             f"wanted={_digests(feeds, reloaded)}",
-            # A unit whose condition is not met starts "successfully" and does not run.
-            f"systemctl {verb} {unit} && systemctl is-active --quiet {unit} ||",
+            "fail() {",
+            f"  systemctl status --no-pager --lines=0 {unit} >&2 || :",
             # The journal besides: of a unit that is about to be tried again, status shows no line.
-            f"  {{ systemctl status --no-pager --lines=0 {unit} >&2;",
-            f"  journalctl --no-pager --lines=10 --output=cat --unit={unit} >&2; exit 1; }}",
+            f"  journalctl --no-pager --lines=10 --output=cat --unit={unit} >&2; exit 1",
+            "}",
+            f"systemctl {verb} {unit} || fail",
+            "tries=0",
+            # A unit whose condition is not met starts "successfully" and does not run.
+            f"until systemctl is-active --quiet {unit} && {answers}; do",
+            f"  systemctl is-active --quiet {unit} && test $tries -lt 50 || fail",
+            "  tries=$((tries + 1)); sleep 0.2",
+            "done",
             f"install -d -m 0755 {_STAMPS}",
             f"new=$(mktemp {_STAMPS}/.XXXXXX)",
             f'echo "$wanted" > "$new" && mv -T "$new" {stamp}',

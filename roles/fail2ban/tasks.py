@@ -51,4 +51,7 @@ def fail2ban(data: Fail2banData) -> None:
         feeds=[_FILTER, _JAIL],
         after=(filtered, jailed),
         reloads=True,  # a restart would lift the bans for a moment
+        # systemd counts it as active before it has read its configuration, or met a Python that it
+        # does not run with (fail2ban #3487).
+        answers="fail2ban-client ping > /dev/null 2>&1",
     )

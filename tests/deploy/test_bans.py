@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.deploy import running
 from tests.lab import naming
 from tests.lab.code_flow import CodeFlow
 from tests.lab.fixtures import RunningLab
@@ -77,3 +78,22 @@ def test_who_guesses_is_banned_and_others_are_not(
             banned.get(url)
         with httpx.Client(verify=trust) as other:
             assert other.get(url).status_code == 200
+
+
+def test_a_fail2ban_that_dies_of_its_python_fails_the_deploy_with_its_own_words(
+    deployed: RunningLab,
+) -> None:
+    """As Ubuntu 24.04's first one does, whose Python has no asynchat any more."""
+    modules = "/usr/lib/python3.11"
+    taken = "asynchat.py asyncore.py"
+    deployed.ssh(f"cd {modules} && sudo mkdir taken && sudo mv {taken} taken/")
+    deployed.ssh("sudo systemctl stop fail2ban")
+    try:
+        failed = running.pyinfra(deployed, "-y")
+    finally:
+        deployed.ssh(f"cd {modules} && sudo mv taken/* . && sudo rmdir taken")
+    assert failed.returncode != 0
+    assert "No module named 'asynchat'" in failed.stdout + failed.stderr
+    assert running.pending(deployed) == ["fail2ban | Run Fail2Ban [BAN-02]"]
+    running.deploy(deployed)
+    assert running.pending(deployed) == []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 from pyinfra.api.exceptions import PyinfraError
@@ -115,6 +117,49 @@ def test_a_unit_that_does_not_start_fails_the_run() -> None:
     with pytest.raises(PyinfraError):
         deploy(fake)
     assert fake.units == {}
+
+
+def test_a_unit_that_dies_after_its_start_or_never_answers_fails_the_run(tmp_path: Path) -> None:
+    """The script is run for real, with stand-ins for systemd's programs and for sleep."""
+    fake = FakeHost(Platform.DEBIAN_12)
+    asked = running_with(fake, answers='test "$(cat answers)" = yes')
+    script = shlex.split(asked)[2].split("\ninstall -d")[0]
+    programs = {
+        "systemctl": 'case "$1" in is-active) echo . >> asked; test "$(wc -l < asked)" -le '
+        '"$(cat lives)";; restart) :;; *) echo "status of it";; esac',
+        "journalctl": "echo its own words",
+        "sleep": "echo yes > answers.later; test ! -e slow || mv answers.later answers",
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+
+    def started(lives: int, answers: str, *, slow: bool = False) -> tuple[int, str]:
+        (tmp_path / "asked").unlink(missing_ok=True)
+        (tmp_path / "lives").write_text(f"{lives}\n")
+        (tmp_path / "answers").write_text(f"{answers}\n")
+        (tmp_path / "slow").touch() if slow else (tmp_path / "slow").unlink(missing_ok=True)
+        done = subprocess.run(
+            ["sh", "-c", script],
+            cwd=tmp_path,
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    assert started(1000, "yes") == (0, "")
+    assert started(1000, "no", slow=True) == (0, "")
+    assert started(2, "no") == (1, "status of it\nits own words\n")
+    assert started(1000, "no") == (1, "status of it\nits own words\n")
+
+
+def running_with(fake: FakeHost, answers: str) -> str:
+    (command,) = fake.run(
+        lambda: running(name="Run", service=UNIT, feeds=[PATH], answers=answers)
+    ).commands
+    return command.text
 
 
 def test_a_unit_without_files_has_a_digest_too() -> None:
