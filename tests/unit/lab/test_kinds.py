@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.lab import kinds
+from tests.lab import kinds, places
 from tests.lab.machine import UsageError
 
 UBUNTU = "ubuntu-22.04-layout"
@@ -56,3 +56,8 @@ def test_what_is_an_emulation_is_called_one() -> None:
     """Nothing may look as if it had run on Ubuntu or on EL."""
     emulations = set(kinds.KINDS) - {"debian-12"}
     assert [name for name in emulations if not name.endswith("-layout")] == []
+
+
+def test_each_kind_is_described() -> None:
+    page = (places.CHECKOUT / "docs" / "lab.md").read_text()
+    assert [kind for kind in kinds.KINDS if f"\n| `{kind}`" not in page] == []
