@@ -19,8 +19,8 @@ LAB_INVENTORY = "inventories/lab.py"
 # as well.
 _STATE = r"""
 set -- /etc/oauth2 /etc/nginx /etc/chrony /etc/chrony.conf /etc/default /etc/sysconfig /etc/redis \
-  /etc/fail2ban /etc/firewalld /etc/ufw /etc/yum.repos.d /etc/sysctl.d /etc/systemd/system /etc/logrotate.d \
-  /usr/local/bin /var/lib/portcullis
+  /etc/fail2ban /etc/firewalld /etc/ufw /etc/yum.repos.d /etc/sysctl.d /etc/systemd/system \
+  /etc/logrotate.d /usr/local/bin /var/lib/portcullis
 find "$@" /opt/oauth-server -printf '%p %y %m %u %g %l %T@\n' 2>/dev/null | sort
 find "$@" -type f -exec sha256sum {} + 2>/dev/null | sort
 stat -c '%n %a %U %G' /var/log/oauth_server.log
