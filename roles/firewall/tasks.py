@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyinfra.api import deploy
 
 from roles.firewall.firewalld import firewalld_ports_open
-from roles.firewall.ufw import ufw_ports_open
+from roles.firewall.ufw import check_ufw, ufw_ports_open
 from roles.platform import Platform
 
 PORTS = (443, 8443)
@@ -17,7 +17,9 @@ PORTS = (443, 8443)
 
 @deploy("firewall")
 def firewall(platform: Platform) -> None:
+    """Raises DeployError, before any host is changed, for a ufw that can't be told."""
     if platform.is_el:
         firewalld_ports_open(name="Open the ports in firewalld [GW-02]", ports=PORTS)
     else:
+        check_ufw(PORTS)
         ufw_ports_open(name="Open the ports in ufw [GW-02]", ports=PORTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
@@ -9,7 +10,15 @@ from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from typing_extensions import override
 
+from roles.errors import DeployError
+
 _COMMENT = "Portcullis"
+
+# Action, protocol, port, to, port, from; the applications that stand for the ports; direction.
+_NOTE = re.compile(
+    r"[a-z_-]+ (?P<protocol>\S+) (?P<ports>\S+) \S+ \S+ \S+(?: \S+ \S+)? in(?:_\S+)?"
+    r"(?: comment=(?P<comment>(?:[0-9a-f]{2})*))?"
+)
 
 # ufw's own notes of its rules: `ufw status` would take a Python's start, and says less. In its
 # files a comment is in hex. A rule that was noted and not loaded is one of a run that was killed.
@@ -48,6 +57,11 @@ class Rules:
     noted: dict[str, list[Rule]]
     loaded: dict[str, list[str]]
 
+    @property
+    def run(self) -> bool:
+        """Whether ufw, which is enabled, was also started: else it has loaded no chain."""
+        return bool(self.loaded["4"])
+
 
 class UfwRules(FactBase["Rules | None"]):
     """The rules of a ufw that is on; None where it is off or absent."""
@@ -78,12 +92,24 @@ class UfwRules(FactBase["Rules | None"]):
 
 
 def _rule(note: str) -> Rule | None:
-    """Read `action protocol port to port from [application …] direction [comment=hex]`."""
-    action, protocol, ports, *rest = note.split()
-    comment = rest.pop().removeprefix("comment=") if rest[-1].startswith("comment=") else ""
-    if action.startswith("route:") or rest[-1].partition("_")[0] != "in":
+    """The rule of a note, or None for one about what goes out or through."""
+    if not (match := _NOTE.fullmatch(note)):
         return None
-    return Rule(protocol, ports, bytes.fromhex(comment).decode(errors="replace"))
+    comment = bytes.fromhex(match["comment"] or "").decode(errors="replace")
+    return Rule(match["protocol"], match["ports"], comment)
+
+
+def check_ufw(ports: tuple[int, ...]) -> None:
+    """Raise DeployError where ufw is enabled, was stopped, and would start without the rules."""
+    rules = host.get_fact(UfwRules)
+    if rules is None or rules.run:
+        return
+    if missing := [port for port in ports if _lacks(rules, port)]:
+        raise DeployError(
+            f"{host.name}: ufw is enabled and does not run: at the next boot it would close "
+            f"{', '.join(map(str, missing))}, and it takes no rule until then. Start it "
+            "(systemctl restart ufw), or switch it off (ufw disable)"
+        )
 
 
 @operation()
@@ -98,6 +124,9 @@ def ufw_ports_open(ports: tuple[int, ...]) -> Generator[StringCommand, None, Non
         host.noop("there is no ufw that is on")
         return
     missing = [port for port in ports if _lacks(rules, port)]
+    if not rules.run:
+        host.noop("ufw does not run, and has rules for the ports")
+        return
     for port in missing:
         yield StringCommand("ufw", "allow", f"{port}/tcp", "comment", _COMMENT)
     if any(_not_loaded(rules, port) for port in ports if port not in missing):

@@ -136,3 +136,15 @@ class TestFirewall:
         running.deploy(ubuntu)
         root(ubuntu, f"{program} -C {rule}")
         assert running.pending(ubuntu) == []
+
+    def test_one_that_an_operator_stopped_is_not_started(self, ubuntu: RunningLab) -> None:
+        root(ubuntu, "systemctl restart ufw")
+        root(ubuntu, "systemctl stop ufw")
+        running.deploy(ubuntu)
+        assert root(ubuntu, "ufw status") == "Status: inactive\n"
+        root(ubuntu, "ufw delete allow 443/tcp comment Portcullis")
+        refused = running.pyinfra(ubuntu, "-y")
+        root(ubuntu, "systemctl start ufw")
+        assert refused.returncode == 1
+        assert "ufw is enabled and does not run" in refused.stderr
+        assert "Traceback" not in refused.stdout + refused.stderr

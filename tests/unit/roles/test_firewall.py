@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from roles.errors import DeployError
 from roles.firewall.tasks import firewall
 from roles.platform import Platform
 from tests.unit.roles.fakehost import FakeHost
@@ -66,6 +67,11 @@ def _loaded(port: int, only: str = "46") -> list[str]:
 
 
 def _told_ufw(*lines: str) -> list[str]:
+    running = [*lines, "4 loaded -N ufw-user-input"] if lines else []
+    return _told_stopped_ufw(*running)
+
+
+def _told_stopped_ufw(*lines: str) -> list[str]:
     host = FakeHost(Platform.UBUNTU_22_04, responses={"ENABLED=yes": list(lines)})
     return [command.text for command in host.run(firewall, host.platform).commands]
 
@@ -118,6 +124,7 @@ def test_a_port_that_the_hosts_own_rules_name_is_left_to_them(rule: list[str]) -
         pytest.param(_noted(443, "in", "route:allow tcp"), id="routed"),
         pytest.param(_noted("any", "in", "deny any"), id="any-port"),
         pytest.param(_noted(4430, "in"), id="another-port"),
+        pytest.param(["4 noted allow", "6 noted allow tcp 443 in comment=xy"], id="damaged"),
     ],
 )
 def test_a_rule_about_something_else_is_none_about_the_port(rule: list[str]) -> None:
@@ -132,3 +139,16 @@ def test_what_a_killed_run_noted_for_one_version_of_ip_is_noted_for_the_other() 
 def test_what_a_killed_run_noted_and_did_not_load_is_loaded() -> None:
     half = [*_noted(443), *_loaded(443, only="4"), *_OPEN_8443]
     assert _told_ufw("on", "ipv6", *half) == ["ufw reload"]
+
+
+def test_a_ufw_that_somebody_stopped_is_not_started() -> None:
+    opened = [*_noted(443), *_noted(8443)]
+    assert _told_stopped_ufw("on", "ipv6", *opened) == []
+
+
+def test_a_stopped_ufw_that_would_close_a_port_at_the_next_boot_stops_the_deploy() -> None:
+    """It takes no rule while it does not run, and says so in words that help nobody."""
+    with pytest.raises(
+        DeployError, match=r"^@fake/host: ufw is enabled and does not run: .* close 8443, and"
+    ):
+        _told_stopped_ufw("on", "ipv6", *_noted(443))
