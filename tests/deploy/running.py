@@ -76,10 +76,10 @@ def pending(lab: RunningLab) -> list[str]:
 
 def state(lab: RunningLab, host: int = 0) -> list[str]:
     """A host's state, line by line: files with times and content, accounts, units, packages."""
-    result = lab.ssh(f"sudo sh -c {_quoted(_STATE)}", host)
+    result = lab.ssh(f"sudo sh -c {quoted(_STATE)}", host)
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()
 
 
-def _quoted(script: str) -> str:
+def quoted(script: str) -> str:
     return "'" + script.replace("'", "'\\''") + "'"

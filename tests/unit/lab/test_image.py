@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import image, places, record, sources
+from tests.lab import image, places, prerequisites, record, sources
+from tests.lab.el9 import shape as el9
 from tests.lab.kinds import KINDS
 from tests.lab.machine import LabError
 from tests.lab.record import HostRecord, LabRecord
@@ -49,6 +50,19 @@ def test_another_recipe_or_mirror_is_another_image(monkeypatch: pytest.MonkeyPat
     second = image.ensure(replace(KIND, packages=()))
     monkeypatch.setattr(sources, "apt_sources", lambda _: ["deb another-mirror"])
     assert len({first, second, image.ensure(KIND)}) == 3
+
+
+@pytest.mark.usefixtures("builds")
+def test_a_layout_that_is_made_otherwise_is_another_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = replace(KINDS["el9-layout"], files=())
+    programs: list[object] = []
+    monkeypatch.setattr(prerequisites, "have", programs.append)
+    monkeypatch.setattr(el9, "shape", lambda root: (root / "shaped").touch())
+    first = image.ensure(kind)
+    assert (first / "shaped").exists()
+    assert programs == [el9.PROGRAMS]
+    monkeypatch.setattr(el9, "recipe", lambda: "another")
+    assert image.ensure(kind) != first
 
 
 def test_a_build_that_failed_is_no_image_and_is_begun_anew(

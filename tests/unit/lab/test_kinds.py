@@ -18,6 +18,7 @@ UBUNTU = "ubuntu-22.04-layout"
         ("3", UBUNTU, [UBUNTU] * 3),
         ("debian-12", None, ["debian-12"]),
         (f"debian-12,{UBUNTU}", None, ["debian-12", UBUNTU]),
+        ("debian-12,el9-layout", None, ["debian-12", "el9-layout"]),
     ],
 )
 def test_hosts_are_a_number_of_one_kind_or_a_kind_each(

@@ -66,6 +66,17 @@ def test_with_apt_they_are_installed_and_nothing_else(
     assert calls[0][-4:] == ("install", "--yes", "--no-install-recommends", "mmdebstrap")
 
 
+def test_what_only_some_kinds_need_is_installed_for_them_alone(
+    capable: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capable["rpmbuild"] = False
+    installed: list[list[str]] = []
+    monkeypatch.setattr(prerequisites, "_install", installed.append)
+    prerequisites.provide()
+    prerequisites.have({"rpmbuild": "rpm", "createrepo_c": "createrepo-c"})
+    assert installed == [["rpm"]]
+
+
 @pytest.mark.usefixtures("capable")
 @pytest.mark.parametrize(
     ("refused", "named"),
