@@ -12,6 +12,7 @@ from roles.gateway.tasks import gateway
 from roles.logrotate.tasks import logrotate
 from roles.oauth_server.tasks import oauth_server
 from roles.preflight import preflight
+from roles.questions import rehearse
 from roles.redis.layout import LAYOUTS as REDIS
 from roles.redis.tasks import redis
 from roles.sysctl.tasks import sysctl
@@ -20,31 +21,38 @@ data, target = preflight(inventory, host)
 
 system = target.platform
 
-# First: packages, the account and the directories that the others stand on.
-base(target=target)
-# Before anything listens: a listener reads its limits once.
-sysctl(data=data.sysctl)
-# Before certificates and tokens, which carry times.
-chrony(data=data.chrony, platform=system)
-# Before those that serve them.
-certificate = certificates(data=data.certificates, issuer=data.oauth_server.issuer)
-# Before the server, which is ready only with its store.
-password = redis(data=data.redis, platform=system)
-# Before the gateway that leads to it.
-oauth_server(
-    data=data.oauth_server,
-    clients=data.clients,
-    users=data.users,
-    target=target,
-    gateway_user=GATEWAY[system].user,
-    redis_unit=REDIS[system].service,
-    certificate=(certificate,),
-    password=(password,),
-)
-gateway(issuer=data.oauth_server.issuer, platform=system, after=(certificate,))
-# After what it lets clients in to.
-firewall(platform=system)
-# After the server, whose log it rotates.
-logrotate(data=data.logrotate, platform=system)
-# Last: a jail whose log is missing stops the whole daemon.
-fail2ban(data=data.fail2ban)
+
+def roles() -> None:
+    # First: packages, the account and the directories that the others stand on.
+    base(target=target)
+    # Before anything listens: a listener reads its limits once.
+    sysctl(data=data.sysctl)
+    # Before certificates and tokens, which carry times.
+    chrony(data=data.chrony, platform=system)
+    # Before those that serve them.
+    certificate = certificates(data=data.certificates, issuer=data.oauth_server.issuer)
+    # Before the server, which is ready only with its store.
+    password = redis(data=data.redis, platform=system)
+    # Before the gateway that leads to it.
+    oauth_server(
+        data=data.oauth_server,
+        clients=data.clients,
+        users=data.users,
+        target=target,
+        gateway_user=GATEWAY[system].user,
+        redis_unit=REDIS[system].service,
+        certificate=(certificate,),
+        password=(password,),
+    )
+    gateway(issuer=data.oauth_server.issuer, platform=system, after=(certificate,))
+    # After what it lets clients in to.
+    firewall(platform=system)
+    # After the server, whose log it rotates.
+    logrotate(data=data.logrotate, platform=system)
+    # Last: a jail whose log is missing stops the whole daemon.
+    fail2ban(data=data.fail2ban)
+
+
+# Once to learn what they will ask, so that it is asked together, and once in earnest.
+rehearse(host, roles)
+roles()

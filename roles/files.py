@@ -10,10 +10,11 @@ from shlex import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pyinfra import host, state
-from pyinfra.api import HiddenValue, QuoteString, StringCommand, operation
+from pyinfra.api import HiddenValue, QuoteString, StringCommand
 from pyinfra.operations.util.files import generate_color_diff
 
 from roles.facts import MASKED, FileState, FileStates, FileText
+from roles.questions import operation
 
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _ENVIRONMENT = Environment(

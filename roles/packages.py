@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 
 from pyinfra import host
-from pyinfra.api import FactBase, QuoteString, StringCommand, operation
-from pyinfra.facts.deb import DebPackages
-from pyinfra.operations import apt
+from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
 from roles.platform import Platform
+from roles.questions import operation
 from roles.rpm_packages import epel_added, interrupted_dnf_finished, rpm_packages_installed
 
 _LISTS_MAX_AGE = 60  # minutes
 _UPDATED = "/var/lib/apt/periodic/update-success-stamp"
-_LOCK_TIMEOUT = "-o DPkg::Lock::Timeout=300"
+# Recommended packages would bring services that nobody asked for.
+_INSTALL = (
+    "DEBIAN_FRONTEND=noninteractive apt-get --quiet --yes --no-install-recommends "
+    "-o DPkg::Options::=--force-confdef -o DPkg::Options::=--force-confold "
+    "-o DPkg::Lock::Timeout=300 install"
+)
 
 # Another apt may still be at work: one of a run whose connection was cut, or the host's own.
 _CONFIGURE = """\
@@ -42,15 +47,8 @@ def install(platform: Platform, *names: str) -> None:
         _install_rpms(sorted(names))
         return
     interrupted_dpkg_finished(name="Finish what an interrupted dpkg began [BASE-03]")
-    if set(names) - set(host.get_fact(DebPackages)):
-        package_lists_fresh(name="Refresh the package lists [BASE-03]")
-    apt.packages(
-        name="Install packages [BASE-03]",
-        packages=sorted(names),
-        # Recommended packages would bring services that nobody asked for.
-        no_recommends=True,
-        extra_install_args=_LOCK_TIMEOUT,
-    )
+    package_lists_fresh(name="Refresh the package lists [BASE-03]", packages=sorted(names))
+    packages_installed(name="Install packages [BASE-03]", packages=sorted(names))
 
 
 def _install_rpms(names: list[str]) -> None:
@@ -59,51 +57,72 @@ def _install_rpms(names: list[str]) -> None:
     rpm_packages_installed(name="Install packages [BASE-03]", names=names)
 
 
-class PackageListsFresh(FactBase[bool]):
-    """Whether the lists were fetched within the last hour."""
+@dataclass(frozen=True)
+class Apt:
+    """`interrupted`: a package is neither wholly installed nor wholly absent (dpkg(1), --audit).
 
-    @override
-    def command(self) -> str:
-        return f"find {_UPDATED} -mmin -{_LISTS_MAX_AGE} 2>/dev/null; true"
+    `fresh`: the lists were fetched within the last hour.
+    """
 
-    @override
-    def process(self, output: Iterable[str]) -> bool:
-        return any(output)
-
-    @staticmethod
-    @override
-    def default() -> bool:
-        return False
+    installed: frozenset[str]
+    interrupted: bool
+    fresh: bool
 
 
-@operation()
-def package_lists_fresh() -> Generator[StringCommand, None, None]:
-    """Fetch apt's lists if they are older than an hour, after whoever else works on them."""
-    if host.get_fact(PackageListsFresh):
-        host.noop("the package lists are fresh")
-    else:
-        yield StringCommand("sh", "-c", QuoteString(_UPDATE))
-
-
-class DpkgInterrupted(FactBase[bool]):
-    """Whether a package is neither wholly installed nor wholly absent (dpkg(1), --audit)."""
+class AptState(FactBase[Apt]):
+    """What apt and dpkg have on the host, in one command."""
 
     @override
     def command(self) -> str:
         return (
-            "ls -A /var/lib/dpkg/updates; dpkg-query -W -f '${db:Status-Status}\\n' | "
-            "grep -Evx 'installed|config-files|not-installed'; true"
+            "ls -A /var/lib/dpkg/updates | sed 's/^/update /'; "
+            "dpkg-query -W -f '${db:Status-Status} ${Package}\\n' | "
+            "grep -Ev '^(config-files|not-installed) '; "
+            f"find {_UPDATED} -mmin -{_LISTS_MAX_AGE} -printf 'fresh lists\\n' 2>/dev/null; true"
         )
 
     @override
-    def process(self, output: Iterable[str]) -> bool:
-        return any(output)
+    def process(self, output: Iterable[str]) -> Apt:
+        told: dict[str, list[str]] = {}
+        for line in output:
+            word, _, rest = line.partition(" ")
+            told.setdefault(word, []).append(rest)
+        installed, fresh = told.pop("installed", []), told.pop("fresh", [])
+        return Apt(frozenset(installed), interrupted=bool(told), fresh=bool(fresh))
+
+    @staticmethod
+    @override
+    def default() -> Apt:
+        return Apt(frozenset(), interrupted=False, fresh=False)
 
 
 @operation()
 def interrupted_dpkg_finished() -> Generator[StringCommand, None, None]:
     """Configure what a killed dpkg left unpacked; apt refuses to work until somebody does."""
-    if host.get_fact(DpkgInterrupted):
+    if host.get_fact(AptState).interrupted:
         yield StringCommand("sh", "-c", QuoteString(_CONFIGURE))
     else:
         host.noop("every package is wholly installed or absent")
+
+
+@operation()
+def package_lists_fresh(packages: list[str]) -> Generator[StringCommand, None, None]:
+    """Fetch apt's lists before `packages` if they are older than an hour.
+
+    Whoever else works on them comes first.
+    """
+    found = host.get_fact(AptState)
+    if found.fresh or found.installed.issuperset(packages):
+        host.noop("the package lists are fresh, or nobody needs them")
+    else:
+        yield StringCommand("sh", "-c", QuoteString(_UPDATE))
+
+
+@operation()
+def packages_installed(packages: list[str]) -> Generator[StringCommand, None, None]:
+    """Have these packages; configuration that is there stays as it is."""
+    missing = sorted(set(packages) - host.get_fact(AptState).installed)
+    if not missing:
+        host.noop("all packages are installed")
+        return
+    yield StringCommand(_INSTALL, *map(QuoteString, missing))

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from shlex import quote
 
 from pyinfra import host
-from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
+
+from roles.questions import operation
 
 _BEGUN = "/var/lib/portcullis/packages-before"
 """What rpm knew before a transaction of ours; it is there while that has not ended well."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from shlex import quote
 
 from pyinfra import host, state
-from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, QuoteString, StringCommand
 from pyinfra.api.operation import OperationMeta
 from typing_extensions import override
+
+from roles.questions import operation
 
 _STAMPS = "/var/lib/portcullis/applied"
 
@@ -33,23 +35,20 @@ class ServiceState(FactBase[Service]):
         self, service: str, feeds: list[str], reloaded: list[str] | None = None
     ) -> StringCommand:
         return StringCommand(
-            *("systemctl is-enabled", QuoteString(service), "2>/dev/null || echo no;"),
-            *("systemctl is-active", QuoteString(service), "|| true;"),
-            *("systemctl show --property=NeedDaemonReload --value", QuoteString(service), ";"),
-            *("echo", _digests(feeds, reloaded), ";"),
-            *("cat", QuoteString(f"{_STAMPS}/{service}"), "2>/dev/null || echo never"),
+            "systemctl show --property=UnitFileState,ActiveState,NeedDaemonReload",
+            *(QuoteString(service), "&& echo wanted=", _digests(feeds, reloaded), "&&"),
+            *("sed 's/^/applied=/'", QuoteString(f"{_STAMPS}/{service}"), "2>/dev/null || true"),
         )
 
     @override
     def process(self, output: Iterable[str]) -> Service:
-        # A unit that does not exist answers is-enabled with an empty line before our "no".
-        enabled, active, reload, wanted, applied = [line for line in output if line][-5:]
+        told = dict(line.split("=", 1) for line in output)
         return Service(
-            enabled=enabled == "enabled",
-            active=active == "active",
-            needs_daemon_reload=reload == "yes",
-            wanted=wanted.split(),
-            applied=applied.split(),
+            enabled=told.get("UnitFileState") == "enabled",
+            active=told.get("ActiveState") == "active",
+            needs_daemon_reload=told.get("NeedDaemonReload") == "yes",
+            wanted=told.get("wanted", "").split(),
+            applied=told.get("applied", "").split(),
         )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api import QuoteString, StringCommand
 
 from roles.certificates.facts import DIRECTORY, InstalledPair, sound_layout
 from roles.certificates.pair import CertificateError, Pair, PairSource
+from roles.questions import operation
 
 # A pair is complete on the disk before `active`, which both names lead through, is switched to it
 # by one rename: whoever starts in between reads the old pair or the new one. A run that fails takes

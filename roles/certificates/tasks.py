@@ -12,6 +12,7 @@ from roles.certificates.operations import installed_pair
 from roles.certificates.pair import CertificateError, PairSource
 from roles.errors import DeployError
 from roles.hostdata import CertificatesData, LocalCaData
+from roles.questions import rehearsing
 
 
 @deploy("certificates")
@@ -34,6 +35,6 @@ def _source(data: CertificatesData, name: str) -> PairSource:
     except DeployError as error:
         lines = (f"{host.name}: certificates: {line}" for line in str(error).splitlines())
         raise CertificateError("\n".join(lines)) from None
-    for warning in source.warnings:
+    for warning in () if rehearsing() else source.warnings:
         logger.warning("%s: certificates: %s", host.name, warning)
     return source

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pyinfra.api import deploy
-from pyinfra.operations import files
 
 from roles.chrony.layout import LAYOUTS
 from roles.files import managed_file, render
 from roles.hostdata import ChronyData
+from roles.paths import Directory, directories
 from roles.platform import Platform
 from roles.services import drop_in_check, running
 
@@ -30,12 +30,8 @@ def chrony(data: ChronyData, platform: Platform) -> None:
         path=layout.defaults,
         content=render("chrony/chronyd.j2", layout=layout, steer_clock=data.steer_clock),
     )
-    files.directory(
-        name="Make the directory of chrony's drop-ins [TIME-02]",
-        path=drop_ins,
-        user="root",
-        group="root",
-        mode="755",
+    directories(
+        name="Make the directory of chrony's drop-ins [TIME-02]", wanted=[Directory(drop_ins)]
     )
     unit = managed_file(
         name="Write chrony's drop-in [TIME-02]",

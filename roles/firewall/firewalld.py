@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 
 from pyinfra import host
-from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
+
+from roles.questions import operation
 
 # firewall-cmd takes a quarter of a second for each answer, busctl next to nothing. The empty zone
 # is the default one (firewalld.dbus(5)).

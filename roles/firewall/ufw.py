@@ -7,10 +7,11 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 from pyinfra import host
-from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
 from roles.errors import DeployError
+from roles.questions import operation
 
 _COMMENT = "Portcullis"
 

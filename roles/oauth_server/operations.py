@@ -6,7 +6,7 @@ from collections.abc import Generator
 from secrets import token_hex
 
 from pyinfra import host
-from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
+from pyinfra.api import FileUploadCommand, QuoteString, StringCommand
 
 from roles.oauth_server.facts import (
     CURRENT,
@@ -16,6 +16,7 @@ from roles.oauth_server.facts import (
     WholeRelease,
 )
 from roles.oauth_server.release import Release
+from roles.questions import operation
 
 _ROOT = CURRENT.rpartition("/")[0]
 

@@ -7,7 +7,6 @@ import hashlib
 from pyinfra import host
 from pyinfra.api import deploy
 from pyinfra.api.operation import OperationMeta
-from pyinfra.operations import files
 
 from roles.files import managed_file, render
 from roles.hostdata import ClientData, OAuthServerData, UserData
@@ -20,6 +19,7 @@ from roles.oauth_server.operations import (
     release_present,
 )
 from roles.oauth_server.release import build
+from roles.paths import Directory, directories, owned_file
 from roles.platform import Target
 from roles.services import running
 
@@ -111,20 +111,17 @@ def oauth_server(
         mode="0755",
         check='sh -n "$candidate"',
     )
-    files.directory(
+    directories(
         name="Make the key directory [KEY-01]",
-        path=KEYS,
-        user="oauth_user",
-        group="oauth_group",
-        mode="711",
+        wanted=[Directory(KEYS, "oauth_user", "oauth_group", "0711")],
     )
     key_ring(name="Make a signing key where there is none [KEY-02]")
-    files.file(
+    owned_file(
         name="Make the log [LOG-01]",
         path=_LOG,
         user="oauth_user",
         group="oauth_group",
-        mode="640",
+        mode="0640",
     )
     socket = managed_file(
         name="Write oauth-server.socket [SRV-04]",

@@ -9,9 +9,10 @@ from collections.abc import Generator, Iterable
 from shlex import quote
 
 from pyinfra import host
-from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
+from roles.questions import operation
 from roles.redis.trial import trial
 
 PASSWORD = "/etc/oauth2/redis.password"  # noqa: S105 - where it lies

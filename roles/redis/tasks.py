@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pyinfra.api import deploy
 from pyinfra.api.operation import OperationMeta
-from pyinfra.operations import files
 
 from roles.files import managed_file, render
 from roles.hostdata import RedisData
+from roles.paths import Directory, directories
 from roles.platform import Platform
 from roles.redis.credentials import ACL, HASH, PASSWORD, credentials
 from roles.redis.layout import LAYOUTS
@@ -24,12 +24,9 @@ def redis(data: RedisData, platform: Platform) -> OperationMeta:
     drop_ins = f"/etc/systemd/system/{service}.d"
     drop_in = f"{drop_ins}/portcullis.conf"
 
-    files.directory(
+    directories(
         name="Take /etc/redis from Redis [STATE-03]",
-        path="/etc/redis",
-        user="root",
-        group="redis",
-        mode="2750",  # the setgid bit is the distributions'; chmod would not take it away
+        wanted=[Directory("/etc/redis", group="redis", mode="2750")],  # setgid as in Debian
     )
     users = credentials(
         name="Make the server's password and its ACL [STATE-03]",
@@ -43,12 +40,8 @@ def redis(data: RedisData, platform: Platform) -> OperationMeta:
         mode="0640",
         check=trial('"$candidate"'),
     )
-    files.directory(
-        name="Make the directory of Redis' drop-ins [STATE-04]",
-        path=drop_ins,
-        user="root",
-        group="root",
-        mode="755",
+    directories(
+        name="Make the directory of Redis' drop-ins [STATE-04]", wanted=[Directory(drop_ins)]
     )
     unit = managed_file(
         name="Write Redis' drop-in [STATE-04]",

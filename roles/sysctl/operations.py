@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api import QuoteString, StringCommand
 
+from roles.questions import operation
 from roles.sysctl.facts import LiveSettings, matching
 from roles.sysctl.settings import Setting, proc_path
 

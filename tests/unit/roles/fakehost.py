@@ -158,6 +158,13 @@ class FakeHost:
         return {"fake_delay": 0, "fake_delay_jitter": 0, "fake_responses": responses, **data}
 
 
+def service_state(state: Iterable[str], wanted: str, applied: str | None) -> list[str]:
+    """What a host answers to roles.services.ServiceState; `state` is enabled, active, reload."""
+    names = "UnitFileState", "ActiveState", "NeedDaemonReload"
+    systemd = [f"{name}={value}" for name, value in zip(names, state, strict=True)]
+    return [*systemd, f"wanted= {wanted}", *([] if applied is None else [f"applied={applied}"])]
+
+
 def _operations(state: State) -> Iterable[tuple[str, str]]:
     for operation_hash in state.get_op_order():
         yield next(iter(state.get_op_meta(operation_hash).names)), operation_hash
@@ -221,11 +228,11 @@ class _Connector(FakeConnector):
 
     def _service(self, text: str) -> list[str] | None:
         """roles.services.ServiceState"""
-        if not (match := re.match(r"systemctl is-enabled (\S+) ", text)):
+        if not (match := re.match(r"systemctl show --property=UnitFileState,\S+ (\S+) ", text)):
             return None
         unit = match[1]
-        state = ["enabled", "active"] if unit in self._memory.units else ["no", "inactive"]
-        return [*state, "no", self._fed_with(text), self._memory.applied.get(unit, "never")]
+        state = ("enabled", "active") if unit in self._memory.units else ("", "inactive")
+        return service_state((*state, "no"), self._fed_with(text), self._memory.applied.get(unit))
 
     def _install(self, script: str, stdin: str) -> None:
         """roles.files.managed_file"""

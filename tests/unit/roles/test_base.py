@@ -40,17 +40,20 @@ def test_packages_come_from_the_platforms_manager_in_one_transaction(
 
 
 def test_lists_are_refreshed_only_when_something_is_missing() -> None:
-    host = FakeHost(Platform.DEBIAN_12, responses={"dpkg -l": []})
-    assert "apt-get --quiet update" in host.run(base, host.target).text()
-    installed = [f"ii  {name}  1  amd64  text" for name in PACKAGES[Platform.DEBIAN_12]]
-    complete = FakeHost(Platform.DEBIAN_12, responses={"dpkg -l": installed})
-    text = complete.run(base, complete.target).text()
-    assert "apt-get --quiet update" not in text
-    assert " install " not in text
+    installed = [f"installed {name}" for name in PACKAGES[Platform.DEBIAN_12]]
+    update = "apt-get --quiet update"
+    for answer, updates, installs in (
+        (installed[1:], True, True),
+        ([*installed[1:], "fresh lists"], False, True),
+        (installed, False, False),
+    ):
+        host = FakeHost(Platform.DEBIAN_12, responses={"dpkg-query -W": answer})
+        text = host.run(base, host.target).text()
+        assert (update in text, " install " in text) == (updates, installs)
 
 
 def test_an_interrupted_dpkg_is_finished_before_apt_is_asked_for_anything() -> None:
-    host = FakeHost(Platform.DEBIAN_12, responses={"dpkg-query -W": ["half-configured"]})
+    host = FakeHost(Platform.DEBIAN_12, responses={"dpkg-query -W": ["half-configured nginx"]})
     changed = host.run(base, host.target).changed
     assert "Finish what an interrupted dpkg began" in changed[0]
     whole = FakeHost(Platform.DEBIAN_12)
@@ -61,9 +64,12 @@ def test_an_interrupted_dpkg_is_finished_before_apt_is_asked_for_anything() -> N
 def test_directories_belong_to_those_who_may_write_them(platform: Platform) -> None:
     host = FakeHost(platform)
     text = host.run(base, host.target).text()
-    assert "chown root:oauth_group /etc/oauth2" in text
-    assert "chmod 750 /etc/oauth2" in text
-    assert "chown oauth_user:oauth_group /var/lib/oauth-server" in text
+    for path, owner, mode in (
+        ("/etc/oauth2", "root:oauth_group", "00750"),
+        ("/var/lib/oauth-server", "oauth_user:oauth_group", "00750"),
+    ):
+        script = next(part for part in text.split("set -eu\n") if f"path={path}\n" in part)
+        assert f'chown {owner} "$path"\nchmod {mode} "$path"' in script
 
 
 def test_the_account_gets_no_home_of_whatever_name() -> None:

@@ -13,11 +13,12 @@ from pyinfra.api.exceptions import PyinfraError
 from roles.files import managed_file
 from roles.platform import Platform
 from roles.services import ServiceState, drop_in_check, running
-from tests.unit.roles.fakehost import FakeHost, Run
+from tests.unit.roles.fakehost import FakeHost, Run, service_state
 
 PATH = "/etc/app.conf"
 LIVE = "/etc/clients.json"
 UNIT = "app.service"
+QUESTION = f"systemctl show --property=UnitFileState,ActiveState,NeedDaemonReload {UNIT} "
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_unit_that_somebody_stopped_or_changed_is_put_right(
     enabled: str, active: str, reload: str
 ) -> None:
     def changed(*state: str) -> list[str]:
-        responses = {f"systemctl is-enabled {UNIT}": [*state, "digest", "digest"]}
+        responses = {QUESTION: service_state(state, "digest", "digest")}
         fake = FakeHost(Platform.DEBIAN_12, responses=responses)
         return fake.run(lambda: running(name="Run", service=UNIT, feeds=[PATH])).changed
 
@@ -106,7 +107,7 @@ def test_a_run_killed_before_the_reload_is_finished_by_the_next(fake: FakeHost) 
 
 
 def test_a_unit_that_is_down_is_started_whatever_changed() -> None:
-    responses = {f"systemctl is-enabled {UNIT}": ["enabled", "failed", "no", "a b", "a c"]}
+    responses = {QUESTION: service_state(("enabled", "failed", "no"), "a b", "a c")}
     fake = FakeHost(Platform.DEBIAN_12, responses=responses)
     deploy_both(fake, "a\n", "a\n")
     assert fake.units == {UNIT: ["restart"]}
