@@ -34,7 +34,8 @@ help: ## Show this list
 	  echo "make: Python 3.10 to 3.13 is needed, and $(PYTHON) is $$($(PYTHON) -V);" \
 	    "name another one: make PYTHON=python3.12" >&2; exit 1; }
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
-	$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
+	$(UV) pip sync --quiet --python .venv --require-hashes --compile-bytecode \
+	  requirements.lock
 	@touch $@
 
 .venv: .venv/ready ## Make the locked environment: pyinfra, the audit and the tests

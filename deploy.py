@@ -6,6 +6,7 @@ from roles.base.tasks import base
 from roles.certificates.tasks import certificates
 from roles.chrony.tasks import chrony
 from roles.fail2ban.tasks import fail2ban
+from roles.fast_pyinfra import quicken
 from roles.firewall.tasks import firewall
 from roles.gateway.layout import LAYOUTS as GATEWAY
 from roles.gateway.tasks import gateway
@@ -17,6 +18,7 @@ from roles.redis.layout import LAYOUTS as REDIS
 from roles.redis.tasks import redis
 from roles.sysctl.tasks import sysctl
 
+quicken(__file__)
 data, target = preflight(inventory, host)
 
 system = target.platform

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
+from shlex import quote
 
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand
@@ -43,12 +44,15 @@ touch {_UPDATED}"""
 
 def install(platform: Platform, *names: str) -> None:
     """Install what is missing, in one transaction; lists are refreshed only for that."""
+    packages = sorted(names)
     if platform.is_el:
-        _install_rpms(sorted(names))
+        _install_rpms(packages)
         return
-    interrupted_dpkg_finished(name="Finish what an interrupted dpkg began [BASE-03]")
-    package_lists_fresh(name="Refresh the package lists [BASE-03]", packages=sorted(names))
-    packages_installed(name="Install packages [BASE-03]", packages=sorted(names))
+    interrupted_dpkg_finished(
+        name="Finish what an interrupted dpkg began [BASE-03]", packages=packages
+    )
+    package_lists_fresh(name="Refresh the package lists [BASE-03]", packages=packages)
+    packages_installed(name="Install packages [BASE-03]", packages=packages)
 
 
 def _install_rpms(names: list[str]) -> None:
@@ -61,7 +65,7 @@ def _install_rpms(names: list[str]) -> None:
 class Apt:
     """`interrupted`: a package is neither wholly installed nor wholly absent (dpkg(1), --audit).
 
-    `fresh`: the lists were fetched within the last hour.
+    `installed` are those that were asked for. `fresh`: the lists were fetched within the last hour.
     """
 
     installed: frozenset[str]
@@ -69,16 +73,23 @@ class Apt:
     fresh: bool
 
 
+# awk prints what is asked for and installed, and whatever is in between.
+_STATUS = """\
+ls -A /var/lib/dpkg/updates | sed 's/^/update /'
+dpkg-query -W -f '${db:Status-Status} ${Package}\\n' | awk -v asked={asked} '
+  $1 == "installed" { if (index(asked, " " $2 " ")) print; next }
+  $1 != "config-files" && $1 != "not-installed"'
+"""
+
+
 class AptState(FactBase[Apt]):
     """What apt and dpkg have on the host, in one command."""
 
     @override
-    def command(self) -> str:
+    def command(self, packages: list[str]) -> str:
         return (
-            "ls -A /var/lib/dpkg/updates | sed 's/^/update /'; "
-            "dpkg-query -W -f '${db:Status-Status} ${Package}\\n' | "
-            "grep -Ev '^(config-files|not-installed) '; "
-            f"find {_UPDATED} -mmin -{_LISTS_MAX_AGE} -printf 'fresh lists\\n' 2>/dev/null; true"
+            _STATUS.replace("{asked}", quote(f" {' '.join(packages)} "))
+            + f"find {_UPDATED} -mmin -{_LISTS_MAX_AGE} -printf 'fresh lists\\n' 2>/dev/null; true"
         )
 
     @override
@@ -97,9 +108,12 @@ class AptState(FactBase[Apt]):
 
 
 @operation()
-def interrupted_dpkg_finished() -> Generator[StringCommand, None, None]:
-    """Configure what a killed dpkg left unpacked; apt refuses to work until somebody does."""
-    if host.get_fact(AptState).interrupted:
+def interrupted_dpkg_finished(packages: list[str]) -> Generator[StringCommand, None, None]:
+    """Configure what a killed dpkg left unpacked; apt refuses to work until somebody does.
+
+    `packages` are what is asked about next: one question serves all.
+    """
+    if host.get_fact(AptState, packages=packages).interrupted:
         yield StringCommand("sh", "-c", QuoteString(_CONFIGURE))
     else:
         host.noop("every package is wholly installed or absent")
@@ -111,7 +125,7 @@ def package_lists_fresh(packages: list[str]) -> Generator[StringCommand, None, N
 
     Whoever else works on them comes first.
     """
-    found = host.get_fact(AptState)
+    found = host.get_fact(AptState, packages=packages)
     if found.fresh or found.installed.issuperset(packages):
         host.noop("the package lists are fresh, or nobody needs them")
     else:
@@ -121,7 +135,7 @@ def package_lists_fresh(packages: list[str]) -> Generator[StringCommand, None, N
 @operation()
 def packages_installed(packages: list[str]) -> Generator[StringCommand, None, None]:
     """Have these packages; configuration that is there stays as it is."""
-    missing = sorted(set(packages) - host.get_fact(AptState).installed)
+    missing = sorted(set(packages) - host.get_fact(AptState, packages=packages).installed)
     if not missing:
         host.noop("all packages are installed")
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 from pyinfra.api import Host, Inventory
 from pyinfra.connectors.fake import FakeConnector
 from pyinfra.connectors.ssh import SSHConnector
@@ -31,14 +33,24 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
                 "each of auth_servers, gateways and state that the inventory names"
             )
         try:
-            checked[member.name] = hostdata.validate(
-                member.name, member.data.dict(), connection_keys=_CONNECTION_KEYS
-            )
+            checked[member.name] = _validated(member)
         except HostDataError as error:
             faults.append(str(error))
     if faults:
         raise HostDataError("\n".join(["the inventory is refused:", *faults]))
     return checked[host.name], _target(host)
+
+
+# Each host's turn checks them all.
+_known: WeakKeyDictionary[Host, HostData] = WeakKeyDictionary()
+
+
+def _validated(member: Host) -> HostData:
+    if member not in _known:
+        _known[member] = hostdata.validate(
+            member.name, member.data.dict(), connection_keys=_CONNECTION_KEYS
+        )
+    return _known[member]
 
 
 def _target(host: Host) -> Target:

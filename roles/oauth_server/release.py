@@ -15,6 +15,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from threading import RLock
@@ -87,14 +88,23 @@ def build(target: Target) -> Release:
 
 def _inputs(target: Target) -> str:
     """A digest of everything that a release is made from, to find one that was built before."""
-    inputs = hashlib.sha256(f"{target.python.version} {target.architecture}\n".encode())
-    for path in (Path(__file__), _LOCK, *_server_files()):
-        inputs.update(f"{path.relative_to(_ROOT)}\n".encode())
-        inputs.update(hashlib.sha256(path.read_bytes()).digest())
-    return inputs.hexdigest()[:32]
+    built_from = digest(Path(__file__), _LOCK, *server_files())
+    inputs = f"{target.python.version} {target.architecture}\n{built_from}\n"
+    return hashlib.sha256(inputs.encode()).hexdigest()[:32]
 
 
-def _server_files() -> list[Path]:
+@cache
+def digest(*paths: Path) -> str:
+    """A digest of the names and contents of files of this repository, which a run reads once."""
+    contents = hashlib.sha256()
+    for path in paths:
+        contents.update(f"{path.relative_to(_ROOT)}\n".encode())
+        contents.update(hashlib.sha256(path.read_bytes()).digest())
+    return contents.hexdigest()
+
+
+def server_files() -> list[Path]:
+    """What the server is made of, without what it is built on."""
     return [path for path in _files(_APP / "oauth_server") if "__pycache__" not in path.parts]
 
 
@@ -122,7 +132,7 @@ def _install_dependencies(tree: Path, target: Target) -> None:
 
 
 def _add_server(tree: Path) -> None:
-    for source in _server_files():
+    for source in server_files():
         copy = tree / source.relative_to(_APP)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)

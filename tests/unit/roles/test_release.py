@@ -66,9 +66,9 @@ def test_a_changed_server_is_another_release(
 ) -> None:
     """Content decides: one more file, and neither the name nor the cached archive fits."""
     monkeypatch.setattr(release_module, "_CACHE", tmp_path)
-    files = release_module._server_files()
+    files = release_module.server_files()
     extra = release_module._APP / "requirements.lock"
-    monkeypatch.setattr(release_module, "_server_files", lambda: [*files, extra])
+    monkeypatch.setattr(release_module, "server_files", lambda: [*files, extra])
     assert build(TARGET).digest != built.digest
 
 
