@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import overload, size, throughput
+from benchmarks import ansible, deploys, overload, size, throughput
 
 Benchmark = Callable[[Path, int, float], dict[str, float]]
 BENCHMARKS: dict[str, Benchmark] = {
@@ -15,6 +15,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "others": lambda at, n, s: throughput.against_others(at, rounds=n, seconds=s),
     "overload": lambda at, _, s: overload.overload(at, seconds=2 * s),
     "memory": lambda at, _, s: size.memory(at, seconds=s),
+    "deploy": lambda at, n, _: deploys.one(at, rounds=n),
+    "fleet": lambda at, n, _: deploys.fleet(at, rounds=n),
+    "ansible": lambda at, n, _: ansible.against(at, rounds=n),
     "start": lambda at, n, _: size.start(at, rounds=n),
 }
 
@@ -31,7 +34,7 @@ def main() -> None:
         for name in options.names or BENCHMARKS:
             results = BENCHMARKS[name](Path(directory), options.rounds, options.seconds)
             for what, figure in results.items():
-                print(f"{name:9} {what:40} {figure:9.3f}", flush=True)
+                print(f"{name:9} {what:44} {figure:9.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from benchmarks import load, sites
+from benchmarks.memory import proportional
 from oauth_server.models import Algorithm
 
 
@@ -19,7 +20,7 @@ def memory(directory: Path, *, seconds: float) -> dict[str, float]:
     ):
         with started as server:
             load.put(server.request, connections=sites.CONNECTIONS, seconds=seconds)
-            found[f"PSS {name}, MB"] = sum(map(_proportional, server.pids))
+            found[f"PSS {name}, MB"] = sum(map(proportional, server.pids))
     return found
 
 
@@ -31,10 +32,3 @@ def start(directory: Path, *, rounds: int) -> dict[str, float]:
         with sites.ours(directory, Algorithm.RS256):
             times.append(time.perf_counter() - began)
     return {"ready after start, s": statistics.median(times)}
-
-
-def _proportional(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1000
-    raise ValueError("the kernel tells no Pss")

@@ -1,7 +1,7 @@
 """pyinfra with its remote work counted: `python -m tests.deploy.counting RESULT ARGUMENT…`.
 
-What is counted is what paramiko sends, whoever asked for it: RESULT becomes JSON with a line for
-each command, the names of files that were uploaded, and the processor time of this process.
+What is counted is what paramiko sends, whoever asks for it. RESULT becomes JSON: `commands` has
+host and text of each command, `uploads` has host, size in bytes, begin and end in seconds of each.
 """
 
 from __future__ import annotations
@@ -12,27 +12,36 @@ import time
 from pathlib import Path
 from typing import Any
 
-from paramiko import Channel, SFTPClient
+from paramiko import Channel, SFTPClient, Transport
 from pyinfra_cli.main import main
 
-commands: list[str] = []
-uploads: list[str] = []
+commands: list[tuple[str, str]] = []
+uploads: list[tuple[str, int, float, float]] = []
 
 
 def count() -> None:
     execute, put = Channel.exec_command, SFTPClient.putfo
 
-    def counted(channel: Channel, command: str | bytes) -> None:
-        commands.append(command if isinstance(command, str) else command.decode())
+    def counted(channel: Channel, command: Any) -> None:
+        text = command.decode() if isinstance(command, bytes) else str(command)
+        commands.append((_host(channel), text))
         execute(channel, command)
 
-    def counted_put(client: SFTPClient, file: Any, remote: str, *rest: Any, **named: Any) -> Any:
-        (address, *_) = client.get_channel().get_transport().getpeername()  # type: ignore[union-attr]
-        uploads.append(f"{address} {remote}")
-        return put(client, file, remote, *rest, **named)
+    def counted_put(client: SFTPClient, *arguments: Any, **named: Any) -> Any:
+        begin = time.monotonic()
+        attributes = put(client, *arguments, **named)
+        host = _host(client.get_channel())
+        uploads.append((host, attributes.st_size or 0, begin, time.monotonic()))
+        return attributes
 
-    Channel.exec_command = counted  # type: ignore[method-assign,assignment]
-    SFTPClient.putfo = counted_put  # type: ignore[method-assign,assignment]
+    Channel.exec_command = counted  # type: ignore[method-assign]
+    SFTPClient.putfo = counted_put  # type: ignore[assignment,method-assign]
+
+
+def _host(channel: Channel | None) -> str:
+    transport = channel.get_transport() if channel else None
+    assert isinstance(transport, Transport)
+    return str(transport.getpeername()[0])
 
 
 if __name__ == "__main__":
@@ -41,6 +50,4 @@ if __name__ == "__main__":
     try:
         main()
     finally:
-        result.write_text(
-            json.dumps({"commands": commands, "uploads": uploads, "cpu": time.process_time()})
-        )
+        result.write_text(json.dumps({"commands": commands, "uploads": uploads}))
