@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from pyinfra.api import deploy
-from pyinfra.operations import server
 
+from roles.base.account import account, adoptable
 from roles.base.layout import PACKAGES
 from roles.packages import install
 from roles.paths import Directory, directories
 from roles.platform import Target
-from roles.questions import expected
 
 
 @deploy("base")
 def base(target: Target) -> None:
+    adoptable()
     # One transaction for all roles: a package manager's start-up is most of its time.
     install(target.platform, target.python.package, *PACKAGES[target.platform])
 
-    expected(server.group)(
-        name="Make the group oauth_group [BASE-01]", group="oauth_group", system=True
-    )
-    expected(server.user)(
-        name="Make the user oauth_user, without shell or home [BASE-01]",
-        user="oauth_user",
-        group="oauth_group",
-        system=True,
-        create_home=False,
-        ensure_home=False,
-        home="/nonexistent",
-        shell="/usr/sbin/nologin",
-        comment="OAuth2 authorization server",
-    )
+    account(name="Have the user oauth_user, without shell or home [BASE-01]")
     directories(
         name="Make the directories that roles write to [BASE-02]",
         wanted=[

@@ -10,6 +10,7 @@ from pyinfra.api import FileUploadCommand, QuoteString, StringCommand
 
 from roles.oauth_server.facts import (
     CURRENT,
+    KEYS,
     RELEASES,
     ActiveKeyPair,
     InstalledReleases,
@@ -103,13 +104,17 @@ def old_releases_pruned(release: Release, kept: int) -> Generator[StringCommand,
 def key_ring() -> Generator[StringCommand, None, None]:
     """Have a key for server.yaml's algorithm, made on the host; one that is there stays for ever.
 
-    Modes that were changed by hand are put back. The program's own lock decides between two runs
-    at once, not the fact.
+    Owners and modes that were changed are put back: the account may have got another id since. The
+    program's own lock decides between two runs at once, not the fact.
     """
     if host.get_fact(ActiveKeyPair):
         host.noop("there is a signing key")
         return
-    yield StringCommand("runuser -u oauth_user -- /usr/local/bin/oauth-server keys init")
+    # No link is followed. With protected_hardlinks nobody links to what isn't theirs.
+    yield StringCommand(
+        f"chown -hR oauth_user:oauth_group {KEYS} &&",
+        "runuser -u oauth_user -- /usr/local/bin/oauth-server keys init",
+    )
 
 
 def _shell(template: str, **variables: str) -> StringCommand:

@@ -26,6 +26,8 @@ _PACKAGES = {
 
 QUESTIONS = {
     "account": "getent passwd oauth_user; getent group oauth_group; id -Gn oauth_user",
+    "others": "getent passwd; echo; getent group",
+    "home": "stat -c '%U %a' /nonexistent || echo missing",
     "password": "getent shadow oauth_user | cut -d: -f2 | cut -c1; test $(id -u) = 0 || "
     "{ echo permission denied; exit 1; }",
     "directories": states_of(*_DIRECTORIES),
@@ -45,9 +47,51 @@ def test_the_service_account_can_not_be_logged_in_to(answers: dict[str, Answer])
         seen={"name": name, "home": home, "shell": shell.rpartition("/")[2]},
         expected={"name": "oauth_user", "home": "/nonexistent", "shell": "nologin"},
     )
-    must_hold("it must be a system account", int(uid) < 1000, expected="below 1000", seen=uid)
+    must_hold("it must not be root", uid != "0" != gid, expected="ids above 0", seen=f"{uid}:{gid}")
     must_equal("its group must be oauth_group", seen=gid, expected=group.split(":")[2])
     must_equal("it must be in no other group", seen=groups, expected="oauth_group")
+
+
+@pytest.mark.control("BASE-01")
+def test_nobody_else_is_the_account_or_in_its_group(answers: dict[str, Answer]) -> None:
+    """Another name for the account, or another member, reads its key or its settings.
+
+    The ids may be any that are its own: many sites give them out above 1000.
+    """
+    user, group, _ = answers["account"].lines
+    uid, gid = user.split(":")[2:4]
+    members = group.split(":")[3]
+    passwd, _, groups = answers["others"].output.partition("\n\n")
+    accounts = [line.split(":") for line in passwd.splitlines()]
+    must_equal(
+        "its ids must be its own, and its group nobody else's",
+        seen={
+            "the uid": [name for name, _, other, *_ in accounts if other == uid],
+            "the group": [name for name, _, _, other, *_ in accounts if other == gid],
+            "the gid": [
+                line.split(":")[0] for line in groups.splitlines() if line.split(":")[2] == gid
+            ],
+            "members": [name for name in members.split(",") if name not in ("", "oauth_user")],
+        },
+        expected={
+            "the uid": ["oauth_user"],
+            "the group": ["oauth_user"],
+            "the gid": ["oauth_group"],
+            "members": [],
+        },
+    )
+
+
+@pytest.mark.control("BASE-01")
+def test_the_home_that_nobody_has_is_not_there(answers: dict[str, Answer]) -> None:
+    """An account without a home has no place for keys to log in with, or to leave things in."""
+    seen = answers["home"].lines[-1]
+    must_hold(
+        "/nonexistent must be missing, or root's alone",
+        seen == "missing" or (seen.startswith("root ") and not int(seen.split()[1], 8) & 0o022),
+        expected="missing",
+        seen=seen,
+    )
 
 
 @pytest.mark.control("BASE-01")

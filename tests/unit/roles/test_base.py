@@ -10,15 +10,6 @@ from roles.platform import Platform
 from tests.unit.roles.fakehost import FakeHost
 
 
-@pytest.mark.parametrize("platform", Platform)
-def test_the_account_is_a_system_account_without_shell_or_home(platform: Platform) -> None:
-    host = FakeHost(platform)
-    text = host.run(base, host.target).text()
-    assert "groupadd -r oauth_group" in text
-    (useradd,) = [line for line in text.splitlines() if line.startswith("useradd")]
-    assert {"-r", "-M", "/nonexistent", "/usr/sbin/nologin"} <= set(useradd.split())
-
-
 @pytest.mark.parametrize(
     ("platform", "manager", "packages"),
     [
@@ -70,10 +61,3 @@ def test_directories_belong_to_those_who_may_write_them(platform: Platform) -> N
     ):
         script = next(part for part in text.split("set -eu\n") if f"path={path}\n" in part)
         assert f'chown {owner} "$path"\nchmod {mode} "$path"' in script
-
-
-def test_the_account_gets_no_home_of_whatever_name() -> None:
-    """A directory that the service owns is a place to leave things in."""
-    host = FakeHost(Platform.DEBIAN_12)
-    commands = [c.text for c in host.run(base, host.target).commands]
-    assert not [c for c in commands if "mkdir" in c and "/nonexistent" in c]
