@@ -280,6 +280,7 @@ class LogrotateData(_Data):
 class HostData(_Data):
     """Everything a host may carry. Without `users` the command line on the host keeps them."""
 
+    sudo_password: Annotated[Source, Field(strict=False)] | None = None
     oauth_server: OAuthServerData
     clients: Annotated[tuple[ClientData, ...], Field(strict=False)] = ()
     users: Annotated[tuple[UserData, ...], Field(strict=False)] | None = None

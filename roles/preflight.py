@@ -8,7 +8,7 @@ from pyinfra.api import Host, Inventory
 from pyinfra.connectors.fake import FakeConnector
 from pyinfra.connectors.ssh import SSHConnector
 
-from roles import hostdata
+from roles import hostdata, sudo_password
 from roles.facts import HostSystem
 from roles.hostdata import HostData, HostDataError
 from roles.platform import Target, UnsupportedPlatformError, identify
@@ -22,7 +22,7 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
     """This host's checked data and what it is.
 
     The data of every host is checked, so that a fault in one stops the run for all.
-    Raises HostDataError with all faults, or UnsupportedPlatformError.
+    Raises HostDataError with all faults, SecretError or SudoError, or UnsupportedPlatformError.
     """
     faults, checked = [], {}
     parts = {group for member in inventory for group in member.groups if group in _PARTS}
@@ -38,7 +38,9 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
             faults.append(str(error))
     if faults:
         raise HostDataError("\n".join(["the inventory is refused:", *faults]))
-    return checked[host.name], _target(host)
+    data = checked[host.name]
+    sudo_password.given(host, data.sudo_password)
+    return data, _target(host)
 
 
 # Each host's turn checks them all.

@@ -33,6 +33,15 @@ systemctl show --property=Id,ActiveState,UnitFileState,MainPID,NRestarts,ActiveE
   firewalld logrotate.timer
 """
 
+_CHANGED = """\
+import sys
+sys.path.insert(0, {root!r})
+from inventories.lab import auth_servers as _known
+_hosts = _known[0] if isinstance(_known, tuple) else _known
+_common = _known[1] if isinstance(_known, tuple) else {{}}
+hosts = [(name, {{**_common, **data, **{changes}}}) for name, data in _hosts]
+"""
+
 
 def command(*arguments: str, inventory: str = LAB_INVENTORY) -> list[str]:
     return [sys.executable, "-m", "pyinfra", *arguments, inventory, "deploy.py"]
@@ -61,9 +70,19 @@ def deploy(lab: RunningLab, *arguments: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def pending(lab: RunningLab) -> list[str]:
+def changed_inventory(directory: Path, changes: str) -> str:
+    """An inventory in `directory`: the lab's, with the dict that `changes` evaluates to over it.
+
+    `changes` is Python in which `name` is the host's.
+    """
+    path = directory / "inventory.py"
+    path.write_text(_CHANGED.format(root=str(ROOT), changes=changes))
+    return str(path)
+
+
+def pending(lab: RunningLab, inventory: str = LAB_INVENTORY, **variables: str) -> list[str]:
     """The names of the operations that a deploy would now change something with."""
-    result = pyinfra(lab, "--dry", "--json")
+    result = pyinfra(lab, "--dry", "--json", inventory=inventory, **variables)
     assert result.returncode == 0, result.stderr
     plan: list[dict[str, Any]] = json.loads(result.stdout)["plan"]
     assert plan, "a plan without operations proves nothing"

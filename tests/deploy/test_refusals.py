@@ -9,15 +9,6 @@ import pytest
 from tests.deploy import running
 from tests.lab.fixtures import RunningLab
 
-_INVENTORY = """\
-import sys
-sys.path.insert(0, {root!r})
-from inventories.lab import auth_servers as _known
-_hosts = _known[0] if isinstance(_known, tuple) else _known
-_common = _known[1] if isinstance(_known, tuple) else {{}}
-hosts = [(name, {{**_common, **data, **{changes}}}) for name, data in _hosts]
-"""
-
 
 @pytest.fixture
 def refused(lab: RunningLab, tmp_path: Path) -> Refused:
@@ -30,12 +21,12 @@ class Refused:
     def __init__(self, lab: RunningLab, directory: Path) -> None:
         self.lab = lab
         self.host = lab.hosts[0].name
-        self._inventory = directory / "inventory.py"
+        self._directory = directory
 
     def says(self, changes: str = "{}") -> str:
-        self._inventory.write_text(_INVENTORY.format(root=str(running.ROOT), changes=changes))
+        inventory = running.changed_inventory(self._directory, changes)
         before = running.state(self.lab)
-        result = running.pyinfra(self.lab, "-y", inventory=str(self._inventory))
+        result = running.pyinfra(self.lab, "-y", inventory=inventory)
         assert result.returncode == 1, result.stdout + result.stderr
         assert running.state(self.lab) == before
         said = result.stdout + result.stderr
