@@ -27,6 +27,7 @@ from roles.secrets import Source
 
 PAGE = (Path(__file__).parents[3] / "docs" / "inventory.md").read_text()
 MODELS: dict[str, list[type[BaseModel]]] = {
+    "sudo_password": [],
     "oauth_server": [OAuthServerData],
     "clients": [ClientData],
     "users": [UserData],
