@@ -388,6 +388,8 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def _suggestion(location: tuple[int | str, ...], pyinfras: frozenset[str]) -> str:
     models: list[type[BaseModel]] = [*_Data.__subclasses__(), Source]
+    if len(location) > 1:
+        models.remove(HostData)
     known = {name for model in models for name in model.model_fields}
     if len(location) == 1:
         known |= pyinfras
