@@ -31,15 +31,37 @@ until DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a; do
 done"""
 
 # Nothing makes apt wait for the lock on its lists, which a new machine's own apt holds for long.
-_UPDATE = f"""\
+# It ends with 0 when no mirror answers, and goes on with the lists of last time: what is wanted is
+# fetched beforehand, so that a way to the packages that is closed ends the run while nothing of the
+# host was changed. A source that nothing here comes from may be out of reach.
+_FETCH = f"""\
+fetch() {{
+  got=$(export LC_ALL=C; {_INSTALL} --download-only "$@" 2>&1)
+}}
+fresh=$(find {_UPDATED} -mmin -{_LISTS_MAX_AGE} 2>/dev/null)
+if test -n "$fresh" && fetch "$@"; then exit; fi
 tries=0
 until said=$(LC_ALL=C apt-get --quiet update 2>&1); do
   case "$said" in *"Could not get lock"*) ;; *) tries=60;; esac
-  tries=$((tries + 1)); test $tries -lt 60 || {{ echo "$said" >&2; exit 1; }}
+  tries=$((tries + 1)); test $tries -lt 60 || break
   sleep 5
 done
-install -d /var/lib/apt/periodic
-touch {_UPDATED}"""
+if test $tries -lt 60 && fetch "$@"; then
+  case "$said" in *"Failed to fetch"*) ;; *)
+    install -d /var/lib/apt/periodic
+    touch {_UPDATED};;
+  esac
+  exit
+fi
+said=$(printf '%s\\n%s\\n' "$said" "$got" | sed 's|//[^/@ ]*@|//***@|g')
+failed=$(echo "$said" | sed -En 's/^[EW]: Failed to fetch ([^ ]*) +(.*)/\\1 (\\2)/p' | head -n 1)
+if test -z "$failed"; then echo "$said" | grep '^E:' >&2; exit 1; fi
+eval "$(apt-config shell proxy Acquire::http::Proxy)"
+proxy=${{proxy:-${{http_proxy:-}}}}
+proxy=$(echo "${{proxy:+, through the proxy $proxy}}" | sed 's|//[^/@ ]*@|//***@|g')
+echo "packages cannot be fetched: $failed$proxy; let the host's apt reach its mirror" \\
+  "(/etc/apt/sources.list, Acquire::http::Proxy in /etc/apt/apt.conf.d), and deploy again" >&2
+exit 1"""
 
 
 def install(platform: Platform, *names: str) -> None:
@@ -51,7 +73,7 @@ def install(platform: Platform, *names: str) -> None:
     interrupted_dpkg_finished(
         name="Finish what an interrupted dpkg began [BASE-03]", packages=packages
     )
-    package_lists_fresh(name="Refresh the package lists [BASE-03]", packages=packages)
+    packages_fetched(name="Fetch missing packages [BASE-03]", packages=packages)
     packages_installed(name="Install packages [BASE-03]", packages=packages)
 
 
@@ -65,12 +87,11 @@ def _install_rpms(names: list[str]) -> None:
 class Apt:
     """`interrupted`: a package is neither wholly installed nor wholly absent (dpkg(1), --audit).
 
-    `installed` are those that were asked for. `fresh`: the lists were fetched within the last hour.
+    `installed` are those that were asked for.
     """
 
     installed: frozenset[str]
     interrupted: bool
-    fresh: bool
 
 
 # awk prints what is asked for and installed, and whatever is in between.
@@ -78,7 +99,7 @@ _STATUS = """\
 ls -A /var/lib/dpkg/updates | sed 's/^/update /'
 dpkg-query -W -f '${db:Status-Status} ${Package}\\n' | awk -v asked={asked} '
   $1 == "installed" { if (index(asked, " " $2 " ")) print; next }
-  $1 != "config-files" && $1 != "not-installed"'
+  $1 != "config-files" && $1 != "not-installed"'; true
 """
 
 
@@ -87,10 +108,7 @@ class AptState(FactBase[Apt]):
 
     @override
     def command(self, packages: list[str]) -> str:
-        return (
-            _STATUS.replace("{asked}", quote(f" {' '.join(packages)} "))
-            + f"find {_UPDATED} -mmin -{_LISTS_MAX_AGE} -printf 'fresh lists\\n' 2>/dev/null; true"
-        )
+        return _STATUS.replace("{asked}", quote(f" {' '.join(packages)} "))
 
     @override
     def process(self, output: Iterable[str]) -> Apt:
@@ -98,13 +116,13 @@ class AptState(FactBase[Apt]):
         for line in output:
             word, _, rest = line.partition(" ")
             told.setdefault(word, []).append(rest)
-        installed, fresh = told.pop("installed", []), told.pop("fresh", [])
-        return Apt(frozenset(installed), interrupted=bool(told), fresh=bool(fresh))
+        installed = told.pop("installed", [])
+        return Apt(frozenset(installed), interrupted=bool(told))
 
     @staticmethod
     @override
     def default() -> Apt:
-        return Apt(frozenset(), interrupted=False, fresh=False)
+        return Apt(frozenset(), interrupted=False)
 
 
 @operation()
@@ -120,16 +138,17 @@ def interrupted_dpkg_finished(packages: list[str]) -> Generator[StringCommand, N
 
 
 @operation()
-def package_lists_fresh(packages: list[str]) -> Generator[StringCommand, None, None]:
-    """Fetch apt's lists before `packages` if they are older than an hour.
+def packages_fetched(packages: list[str]) -> Generator[StringCommand, None, None]:
+    """Fetch what is missing, and apt's lists where that needs it; install nothing.
 
-    Whoever else works on them comes first.
+    Whoever else works on them comes first. It fails with one line that names the mirror, the
+    reason and the proxy, without its password.
     """
-    found = host.get_fact(AptState, packages=packages)
-    if found.fresh or found.installed.issuperset(packages):
-        host.noop("the package lists are fresh, or nobody needs them")
-    else:
-        yield StringCommand("sh", "-c", QuoteString(_UPDATE))
+    missing = sorted(set(packages) - host.get_fact(AptState, packages=packages).installed)
+    if not missing:
+        host.noop("all packages are installed")
+        return
+    yield StringCommand("sh", "-c", QuoteString(_FETCH), "sh", *map(QuoteString, missing))
 
 
 @operation()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from weakref import WeakKeyDictionary
 
 from pyinfra.api import Host, Inventory
@@ -32,6 +33,7 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
                 f"{member.name}: groups: is not in {', '.join(sorted(missing))}; every host is in "
                 "each of auth_servers, gateways and state that the inventory names"
             )
+        faults += _shown_passwords(member)
         try:
             checked[member.name] = _validated(member)
         except HostDataError as error:
@@ -53,6 +55,17 @@ def _validated(member: Host) -> HostData:
             member.name, member.data.dict(), connection_keys=_CONNECTION_KEYS
         )
     return _known[member]
+
+
+def _shown_passwords(member: Host) -> list[str]:
+    """What the commands on a host would show to everybody: pyinfra writes `_env` into each."""
+    variables = member.data.get("_env")
+    return [
+        f"{member.name}: _env.{name}: must hold no password, which every account of the host could "
+        "read: tell it to apt or dnf on the host"
+        for name, value in (variables.items() if isinstance(variables, dict) else ())
+        if re.search(r"://[^/@\s]*:[^/@\s]+@", str(value))
+    ]
 
 
 def _target(host: Host) -> Target:

@@ -65,3 +65,14 @@ def test_a_host_that_does_not_say_what_it_is_is_refused() -> None:
     fake = FakeHost(Platform.DEBIAN_12, responses={SYSTEM: {"success": False}})
     with pytest.raises(PyinfraError):
         checked(fake, VALID)
+
+
+def test_a_proxy_stands_in_the_environment_but_its_password_does_not() -> None:
+    """pyinfra exports the variables in every command, and commands can be listed."""
+    proxy = "http://proxy.test:3128"
+    checked(FakeHost(Platform.DEBIAN_12), {**VALID, "_env": {"http_proxy": proxy}})
+    told = {"http_proxy": "http://user:a-secret@proxy.test:3128"}
+    with pytest.raises(HostDataError) as refused:
+        checked(FakeHost(Platform.DEBIAN_12), {**VALID, "_env": told})
+    assert "@fake/host: _env.http_proxy: must hold no password" in str(refused.value)
+    assert "a-secret" not in str(refused.value)
