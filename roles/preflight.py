@@ -9,7 +9,7 @@ from pyinfra.api import Host, Inventory
 from pyinfra.connectors.fake import FakeConnector
 from pyinfra.connectors.ssh import SSHConnector
 
-from roles import hostdata, sudo_password
+from roles import hostdata, lock, sudo_password
 from roles.facts import HostSystem
 from roles.hostdata import HostData, HostDataError
 from roles.platform import Target, UnsupportedPlatformError, identify
@@ -23,7 +23,8 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
     """This host's checked data and what it is.
 
     The data of every host is checked, so that a fault in one stops the run for all.
-    Raises HostDataError with all faults, SecretError or SudoError, or UnsupportedPlatformError.
+    Raises HostDataError with all faults, SecretError or SudoError, LockError while another deploy
+    is at work, or UnsupportedPlatformError.
     """
     faults, checked = [], {}
     parts = {group for member in inventory for group in member.groups if group in _PARTS}
@@ -41,7 +42,10 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
     if faults:
         raise HostDataError("\n".join(["the inventory is refused:", *faults]))
     data = checked[host.name]
-    sudo_password.given(host, data.sudo_password)
+    for member in inventory:
+        sudo_password.given(member, checked[member.name].sudo_password)
+    # Before the first fact: what is read must still be true when it is acted on.
+    lock.hold(host.state)
     return data, _target(host)
 
 
