@@ -12,7 +12,6 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable
 from getpass import getuser
 from shlex import quote
 from typing import cast
@@ -20,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 import gevent
 from gevent.event import AsyncResult
+from gevent.select import select
 from paramiko import Channel, SSHException, Transport
 from pyinfra import logger
 from pyinfra.api import Host, QuoteString, State, StringCommand
@@ -204,16 +204,14 @@ class _Release(BaseStateCallback):
 
 
 def _let_prompts_wait() -> None:
-    """Ask in a thread: pyinfra's prompts would stop the heart of the lock until the answer."""
-    for module, name in ((builtins, "input"), (util, "getpass")):
-        setattr(module, name, _in_thread(getattr(module, name)))
+    """Wait for the answer before pyinfra asks for it: its prompt would stop the lock's beat."""
+    ask = builtins.input
 
+    def wait(*prompt: object) -> str:
+        select([sys.stdin], [], [])
+        return ask(*prompt)
 
-def _in_thread(ask: Callable[..., str]) -> Callable[..., str]:
-    def wait(*arguments: str) -> str:
-        return str(gevent.get_hub().threadpool.apply(ask, arguments))
-
-    return wait
+    builtins.input = wait
 
 
 def _who() -> str:

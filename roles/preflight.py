@@ -10,6 +10,7 @@ from pyinfra.connectors.fake import FakeConnector
 from pyinfra.connectors.ssh import SSHConnector
 
 from roles import hostdata, lock, sudo_password
+from roles.connection import losses_are_failures
 from roles.facts import HostSystem
 from roles.hostdata import HostData, HostDataError
 from roles.platform import Target, UnsupportedPlatformError, identify
@@ -44,6 +45,7 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
     data = checked[host.name]
     for member in inventory:
         sudo_password.given(member, checked[member.name].sudo_password)
+    losses_are_failures(host)
     # Before the first fact: what is read must still be true when it is acted on.
     lock.hold(host.state)
     return data, _target(host)

@@ -28,6 +28,7 @@ _ASK = (
 )
 _REFUSED = re.compile(r"sudo: (\d+ incorrect password attempts?|no password was provided)")
 _KEPT = "prompted_sudo_password"  # where pyinfra keeps what it asked for
+_GIVEN = "sudo_password_given"
 _CONTROL = ("_get_pty", "_stdin", "_success_exit_codes", "_timeout")
 
 Ran = tuple[bool, CommandOutput]
@@ -43,6 +44,9 @@ def given(host: Host, source: Source | None) -> None:
     Without a source it is pyinfra's `_sudo_password`, or what pyinfra asks for at the terminal.
     Raises SecretError if it cannot be read.
     """
+    if _GIVEN in host.connector_data:
+        return
+    host.connector_data[_GIVEN] = True
     if source is not None:
         wanted = f"{host.name}: sudo_password"
         host.connector_data[_KEPT] = source.read(wanted).unmask()
@@ -78,7 +82,10 @@ def _run(
     password = own or host.connector_data.get(_KEPT)
     try:
         done, output = attempt(password)
-    except EOFError:  # pyinfra asked, and there is no terminal
+    except EOFError:
+        if not _connected(host):
+            raise
+        # pyinfra asked, and there is no terminal
         raise SudoError(
             f"{host.name}: sudo wants a password: name where it lies with sudo_password, or run "
             "this at a terminal, where it is asked for"
@@ -89,6 +96,12 @@ def _run(
     if not done and any(map(_REFUSED.fullmatch, output.stderr_lines)):
         raise SudoError(f"{host.name}: sudo refuses the password that it was given")
     return done, output
+
+
+def _connected(host: Host) -> bool:
+    client = host.connector.client if isinstance(host.connector, SSHConnector) else None
+    transport = client.get_transport() if client else None
+    return transport is not None and transport.is_active()
 
 
 def _line(host: Host, password: str) -> str:

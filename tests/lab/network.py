@@ -41,9 +41,13 @@ def exists(lab: str) -> bool:
 
 def remove(lab: str) -> None:
     """Remove the bridge and any host's interface that is still attached to it."""
-    bridge = naming.bridge(lab)
-    for port in Path("/sys/class/net", bridge, "brif").glob("*"):
+    detach(lab)
+    if exists(lab):
+        run("ip", "link", "delete", "dev", naming.bridge(lab))
+
+
+def detach(lab: str) -> None:
+    """Remove the interfaces of hosts that are gone or about to go."""
+    for port in Path("/sys/class/net", naming.bridge(lab), "brif").glob("*"):
         # The kernel removes it too, once it is done with the host's network namespace.
         attempt("ip", "link", "delete", "dev", port.name)
-    if exists(lab):
-        run("ip", "link", "delete", "dev", bridge)

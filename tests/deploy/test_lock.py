@@ -1,0 +1,167 @@
+"""One deploy at a time on a host, and a run that is dead holds up no other."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from roles.lock_script import LEASE
+from tests.deploy import running
+from tests.deploy.sweep.run import Run
+from tests.lab.fixtures import MakeLab, RunningLab
+
+_BUSY = r"{host}: another deploy is at work there: \S+@\S+, process {pid}, since [0-9-]+ [0-9:]+ \+"
+_HELD = "sudo test -e /run/portcullis/deploy.holder"
+
+
+@pytest.fixture(scope="module")
+def pair(make_lab: MakeLab) -> RunningLab:
+    """Two hosts with nothing on them, so that every run has something to change."""
+    return make_lab("debian-12", "debian-12")
+
+
+@contextmanager
+def planned(lab: RunningLab, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A run that holds its locks, waits for its operator to press enter, and is not let go on."""
+    process = subprocess.Popen(
+        running.command(*arguments),
+        cwd=running.ROOT,
+        env=running.environment(lab),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "skip this step with -y" in line:
+                break
+        else:
+            raise AssertionError("".join(said))
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_second_run_is_refused_and_told_who_is_at_work_since_when(pair: RunningLab) -> None:
+    """All or nothing: the run is refused for both hosts though one of them is free."""
+    first, second = pair.hosts
+    with planned(pair, "--limit", second.name) as process:
+        before = [running.state(pair, number) for number in (0, 1)]
+        refused = running.pyinfra(pair, "-y")
+        assert [running.state(pair, number) for number in (0, 1)] == before
+        assert pair.ssh(_HELD, host=0).returncode == 1
+        assert pair.ssh(_HELD, host=1).returncode == 0
+    said = refused.stdout + refused.stderr
+    assert refused.returncode == 1
+    assert "the deploy is refused, and nothing was changed:" in said
+    assert re.search(_BUSY.format(host=second.name, pid=process.pid), said), said
+    assert f"{first.name}: another" not in said
+    assert "Traceback" not in said
+
+
+def test_a_dry_run_is_not_refused_and_takes_no_lock(pair: RunningLab) -> None:
+    with planned(pair):
+        assert running.pyinfra(pair, "--dry").returncode == 0
+
+
+def test_of_two_runs_at_the_same_instant_one_goes_on(pair: RunningLab) -> None:
+    runs = [
+        subprocess.Popen(
+            running.command(),
+            cwd=running.ROOT,
+            env=running.environment(pair),
+            stdin=subprocess.DEVNULL,  # at whose end the one that goes on gives up
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    said = [run.communicate()[0] for run in runs]
+    assert sorted("another deploy is at work" in text for text in said) == [False, True], said
+    assert sum("Detected changes displayed" in text for text in said) == 1, said
+
+
+def test_the_lock_of_a_killed_run_is_free_at_once(pair: RunningLab) -> None:
+    with planned(pair) as process:
+        os.killpg(process.pid, signal.SIGKILL)
+    with planned(pair):
+        pass
+
+
+def test_a_run_that_falls_silent_loses_its_lock_and_one_that_waits_for_its_operator_does_not(
+    pair: RunningLab,
+) -> None:
+    """Stopped, a run's connection stays open: so does a machine's whose power is cut."""
+    first, second = pair.hosts
+    with (
+        planned(pair, "--limit", first.name) as waiting,
+        planned(pair, "--limit", second.name) as stopped,
+    ):
+        os.killpg(stopped.pid, signal.SIGSTOP)
+        asked = time.monotonic()
+        assert running.pyinfra(pair, "-y", "--limit", second.name).returncode == 1
+        while pair.ssh("sudo flock -n /run/portcullis/deploy.lock true", host=1).returncode:
+            assert time.monotonic() - asked < LEASE + 10
+            time.sleep(1)
+        # When it comes back it may not go on with a lock that somebody else can have by then.
+        before = running.state(pair, 1)
+        os.killpg(stopped.pid, signal.SIGCONT)
+        said, _ = stopped.communicate("\n", timeout=30)
+        assert stopped.returncode == 1
+        assert "the connection or the deploy lock was lost" in said
+        assert "Traceback" not in said
+        assert running.state(pair, 1) == before
+        while time.monotonic() - asked < LEASE + 5:
+            time.sleep(1)
+        assert waiting.poll() is None
+        assert pair.ssh(_HELD, host=0).returncode == 0
+
+
+def test_without_the_right_to_it_the_lock_is_refused_in_one_line(pair: RunningLab) -> None:
+    refused = running.pyinfra(pair, "-y", "--data", "_sudo=False")
+    said = refused.stdout + refused.stderr
+    assert refused.returncode == 1
+    assert f"{pair.hosts[0].name}: the deploy lock cannot be taken: " in said
+    assert "Permission denied" in said
+    assert "Traceback" not in said
+
+
+def test_what_a_killed_run_left_at_work_is_waited_for(
+    lab: RunningLab, deployed: RunningLab
+) -> None:
+    """The restart of a service goes on when its run is dead, and knows no lock of apt's."""
+    drop_in = "/run/systemd/system/chrony.service.d"
+    slow = lab.ssh(
+        f"sudo mkdir {drop_in} && printf '[Service]\\nExecStartPre=/bin/sleep 8\\n'"
+        f" | sudo tee {drop_in}/slow.conf && sudo systemctl daemon-reload"
+        " && sudo systemctl stop chrony"
+    )
+    assert slow.returncode == 0, slow.stderr
+    try:
+        run = Run(lab, running.LAB_INVENTORY)
+        run.reach("Run chrony")
+        while lab.ssh("pgrep --full '^systemctl restart chrony'").returncode:
+            time.sleep(0.1)
+        run.kill()
+        lab.ssh(f"sudo rm -r {drop_in}")  # for later starts
+        following = Run(lab, running.LAB_INVENTORY)
+        following.must_succeed()
+    finally:
+        lab.ssh(f"sudo rm -rf {drop_in}; sudo systemctl daemon-reload")
+    assert "waits for what a run that was killed left at work: " in following.said
+    assert "systemctl (process " in following.said
+    assert running.pending(deployed) == []

@@ -1,0 +1,95 @@
+"""A lab host's disk: kept, put back, and limited in size; and its power, cut.
+
+A host keeps what differs from its image in its overlay: a copy of that is a copy of the host.
+"""
+
+import shutil
+from pathlib import Path
+
+from tests.lab import host, lab, naming, network, places, record, services
+from tests.lab.machine import run
+from tests.lab.record import LabRecord
+
+
+def up_on_small_disk(name: str, megabytes: int) -> LabRecord:
+    """Bring up a lab with one host, which can write no more than that; `lab.down` ends it all."""
+    hosts = host.directory(name, "").resolve()
+    hosts.mkdir(parents=True, mode=0o700)
+    run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", name, hosts)
+    return lab.up(name, None)
+
+
+def save(name: str, snapshot: str) -> None:
+    """Power the host off, keep its disk under that name, and boot it again."""
+    running = services.of(name)
+    running.stop({_host(name)})
+    places.remove_tree(_kept(name, snapshot))
+    _copy(_disk(name), _kept(name, snapshot))
+    boot(name)
+
+
+def restore(name: str, snapshot: str) -> None:
+    """Boot the host with the disk that was kept; what it is now is lost."""
+    cut_power(name)
+    for part in ("upper", "work", "root"):
+        places.remove_tree(_disk(name).with_name(part))
+        if part != "upper":
+            _disk(name).with_name(part).mkdir()
+    _copy(_kept(name, snapshot), _disk(name))
+    boot(name)
+
+
+def cut_power(name: str) -> None:
+    """End all of the host at once, with nothing written that was not written yet."""
+    services.of(name).kill({_host(name)})
+    network.detach(name)
+
+
+def boot(name: str) -> None:
+    """Boot the host, and return when its user can log in."""
+    lab.up(name, None)
+
+
+def fill_disk(name: str) -> None:
+    """Leave the host not one byte; `free_disk` gives them back."""
+    filling = host.directory(name, "fill")
+    with filling.open("wb") as file:
+        free = shutil.disk_usage(filling).free
+        run("fallocate", "--length", str(free), filling)
+        file.flush()
+
+
+def free_disk(name: str) -> None:
+    host.directory(name, "fill").unlink(missing_ok=True)
+
+
+def processes(name: str) -> list[Path]:
+    """List the host's processes, as directories of the machine's /proc."""
+    unit = naming.unit(name, _host(name))
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"/{unit}" in (process / "cgroup").read_text():
+                found.append(process)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def _host(name: str) -> str:
+    known = record.load(name)
+    assert known is not None
+    return known.hosts[0].name
+
+
+def _disk(name: str) -> Path:
+    return host.directory(name, _host(name)) / "upper"
+
+
+def _kept(name: str, snapshot: str) -> Path:
+    return places.runtime(name) / "snapshots" / snapshot
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True, mode=0o700)
+    run("cp", "--archive", source, target)
