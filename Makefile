@@ -10,11 +10,13 @@ LAB ?= lab
 HOSTS ?=
 KIND ?=
 HOST ?= $(LAB)-1
+SEED ?= 1
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # uv's cache and the machine's own index settings stay as they are; only the noise goes.
 export UV_NO_PROGRESS := 1
 export PYTHONPATH := .:app
+export SEED
 
 .PHONY: help
 help: ## Show this list
@@ -97,6 +99,10 @@ test-browser: .venv ## Log in with headless Chromium; screenshots in .artefacts/
 .PHONY: test-lab
 test-lab: .venv ## Lab hosts: converge, converge again, break, audit (root, systemd-nspawn)
 	.venv/bin/pytest -n 3 --dist loadfile tests/deploy  # so do these
+
+.PHONY: sweep
+sweep: .venv ## Interrupt a deploy at 30 points and let the next finish it (root; SEED=1; half an hour)
+	SWEEP=1 .venv/bin/pytest -v -n 2 tests/deploy/sweep
 
 .PHONY: bench
 bench: .venv /usr/bin/wrk ## Speed and size, as ratios (others: node and npm; NAMES=)

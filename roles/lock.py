@@ -48,7 +48,7 @@ def hold(state: State) -> None:
     Raises LockError, with a line for each host, if one cannot be had: then the run ends, and with
     it what it did get. Whoever calls first does it for all hosts, the others wait for that.
     """
-    if _only_plans(state):
+    if only_plans(state):
         return
     attempt = _attempts.get(state)
     if attempt is None:
@@ -63,7 +63,7 @@ _locks: WeakKeyDictionary[Host, _Lock] = WeakKeyDictionary()
 _at_work: set[Host] = set()
 
 
-def _only_plans(state: State) -> bool:
+def only_plans(state: State) -> bool:
     # pyinfra keeps its options to itself; with --json it changes something after --yes alone.
     asked = set(sys.argv)
     return bool(asked & _ONLY_PLAN) or ("--json" in asked and state.check_for_changes)
@@ -110,7 +110,7 @@ class _Lock:
         gevent.spawn(self._watch)
 
     def _start(self) -> tuple[int, CommandOutput]:
-        script = StringCommand("WHO=" + quote(_who()), "bash", "-c", QuoteString(SCRIPT))
+        script = StringCommand("WHO=" + quote(who()), "bash", "-c", QuoteString(SCRIPT))
         command = util.make_unix_command_for_host(
             self._state, self._host, script, **self._arguments
         )
@@ -124,9 +124,9 @@ class _Lock:
             if word == "waiting":
                 self._host.log(f"waits for what a run that was killed left at work: {rest}")
             if word == "busy":
-                who, _, since = rest.partition("\t")
+                holder, _, since = rest.partition("\t")
                 raise LockError(
-                    f"another deploy is at work there: {who}, since {since} by that host's clock"
+                    f"another deploy is at work there: {holder}, since {since} by that host's clock"
                 )
         errors = self._channel.makefile_stderr("r")
         said = [OutputLine("stderr", line.rstrip("\n")) for line in errors]
@@ -214,7 +214,7 @@ def _let_prompts_wait() -> None:
     builtins.input = wait
 
 
-def _who() -> str:
+def who() -> str:
     """The run as another operator is told of it, in one line of plain characters."""
     try:
         user = getuser()

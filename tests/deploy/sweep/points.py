@@ -50,7 +50,6 @@ POINTS = (
     Point("changed", "Write oauth-server's rotation"),
     Point("changed", "Run Fail2Ban"),
 )
-SAMPLE = 5
 
 
 @dataclass(frozen=True)
