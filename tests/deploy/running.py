@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,36 @@ def pending(lab: RunningLab, inventory: str = LAB_INVENTORY, **variables: str) -
         for operation in plan
         if operation["hosts_with_change"] or operation["hosts_with_conditional_change"]
     ]
+
+
+@contextmanager
+def planned(
+    lab: RunningLab, *arguments: str, inventory: str = LAB_INVENTORY
+) -> Iterator[subprocess.Popen[str]]:
+    """A run that holds its locks, waits for its operator to press enter, and is not let go on."""
+    process = subprocess.Popen(
+        command(*arguments, inventory=inventory),
+        cwd=ROOT,
+        env=environment(lab),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "skip this step with -y" in line:
+                break
+        else:
+            raise AssertionError("".join(said))
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def state(lab: RunningLab, host: int = 0) -> list[str]:

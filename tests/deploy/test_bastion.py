@@ -31,7 +31,7 @@ hosts = [
 """
 
 
-def test_a_host_behind_a_bastion_is_planned_and_knows_whom_it_talks_to(
+def test_a_host_behind_a_bastion_is_planned_locked_and_knows_whom_it_talks_to(
     make_lab: MakeLab, tmp_path: Path
 ) -> None:
     lab = make_lab("debian-12", "debian-12")
@@ -59,6 +59,10 @@ def test_a_host_behind_a_bastion_is_planned_and_knows_whom_it_talks_to(
     )
     direct = lab.ssh("true", host=1, options=("-o", "ConnectTimeout=2"))
     assert direct.returncode == 255, "the host could be reached without its bastion"
+    with running.planned(lab, inventory=str(inventory)):
+        through = ("-o", f"ProxyJump={bastion.name}")
+        held = lab.ssh("sudo test -e /run/portcullis/deploy.holder", host=1, options=through)
+        assert held.returncode == 0, held.stderr
     result = running.pyinfra(lab, "--dry", "--json", inventory=str(inventory))
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["plan"][0]["name"].startswith("base | ")

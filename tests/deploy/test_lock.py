@@ -7,8 +7,6 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -27,38 +25,10 @@ def pair(make_lab: MakeLab) -> RunningLab:
     return make_lab("debian-12", "debian-12")
 
 
-@contextmanager
-def planned(lab: RunningLab, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A run that holds its locks, waits for its operator to press enter, and is not let go on."""
-    process = subprocess.Popen(
-        running.command(*arguments),
-        cwd=running.ROOT,
-        env=running.environment(lab),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    try:
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if "skip this step with -y" in line:
-                break
-        else:
-            raise AssertionError("".join(said))
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def test_a_second_run_is_refused_and_told_who_is_at_work_since_when(pair: RunningLab) -> None:
     """All or nothing: the run is refused for both hosts though one of them is free."""
     first, second = pair.hosts
-    with planned(pair, "--limit", second.name) as process:
+    with running.planned(pair, "--limit", second.name) as process:
         before = [running.state(pair, number) for number in (0, 1)]
         refused = running.pyinfra(pair, "-y")
         assert [running.state(pair, number) for number in (0, 1)] == before
@@ -73,7 +43,7 @@ def test_a_second_run_is_refused_and_told_who_is_at_work_since_when(pair: Runnin
 
 
 def test_a_dry_run_is_not_refused_and_takes_no_lock(pair: RunningLab) -> None:
-    with planned(pair):
+    with running.planned(pair):
         assert running.pyinfra(pair, "--dry").returncode == 0
 
 
@@ -96,9 +66,9 @@ def test_of_two_runs_at_the_same_instant_one_goes_on(pair: RunningLab) -> None:
 
 
 def test_the_lock_of_a_killed_run_is_free_at_once(pair: RunningLab) -> None:
-    with planned(pair) as process:
+    with running.planned(pair) as process:
         os.killpg(process.pid, signal.SIGKILL)
-    with planned(pair):
+    with running.planned(pair):
         pass
 
 
@@ -108,8 +78,8 @@ def test_a_run_that_falls_silent_loses_its_lock_and_one_that_waits_for_its_opera
     """Stopped, a run's connection stays open: so does a machine's whose power is cut."""
     first, second = pair.hosts
     with (
-        planned(pair, "--limit", first.name) as waiting,
-        planned(pair, "--limit", second.name) as stopped,
+        running.planned(pair, "--limit", first.name) as waiting,
+        running.planned(pair, "--limit", second.name) as stopped,
     ):
         os.killpg(stopped.pid, signal.SIGSTOP)
         asked = time.monotonic()
