@@ -14,7 +14,7 @@ import socket
 import sys
 from getpass import getuser
 from shlex import quote
-from typing import cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -30,6 +30,7 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine
 from typing_extensions import override
 
+from roles import sudo_password
 from roles.errors import DeployError
 from roles.lock_script import LEASE, SCRIPT
 
@@ -89,7 +90,9 @@ def _attempt(state: State, host: Host) -> str | None:
     """Hold a host's lock; give the reason where that cannot be."""
     try:
         _locks[host] = _Lock(state, host)
-    except (DeployError, SSHException, OSError, EOFError) as error:
+    except DeployError as error:
+        return str(error)
+    except (SSHException, OSError, EOFError) as error:
         return f"{host.name}: {str(error) or 'the connection was lost'}"
     return None
 
@@ -100,22 +103,27 @@ class _Lock:
     def __init__(self, state: State, host: Host) -> None:
         self._state, self._host = state, host
         found, _ = pop_global_arguments(state, host, {})
-        chosen = {key: value for key, value in found.items() if key in CONNECTOR_ARGUMENT_KEYS}
-        self._arguments = cast("ConnectorArguments", chosen)
-        util.extract_control_arguments(self._arguments)
-        code, said = util.execute_command_with_sudo_retry(host, self._arguments, self._start)
+        arguments: dict[str, Any] = {k: v for k, v in found.items() if k in CONNECTOR_ARGUMENT_KEYS}
+        util.extract_control_arguments(cast("ConnectorArguments", arguments))
+        password = arguments.pop("_sudo_password", None) or sudo_password.known(host)
+        code, said = self._start(arguments, password)
+        if code != 0 and arguments.get("_sudo") and not password:
+            # sudo may want one: another command lets pyinfra ask for it, or says what is wrong.
+            host.connector.run_shell_command(StringCommand("true"), **arguments)
+            if password := sudo_password.known(host):
+                code, said = self._start(arguments, password)
         if code != 0:
+            sudo_password.check_accepted(host, said)
             reason = " ".join(said.output.split()) or f"exit code {code}"
-            raise LockError(f"the deploy lock cannot be taken: {reason}")
+            raise LockError(f"{host.name}: the deploy lock cannot be taken: {reason}")
         gevent.spawn(self._watch)
 
-    def _start(self) -> tuple[int, CommandOutput]:
+    def _start(self, arguments: dict[str, Any], password: str | None) -> tuple[int, CommandOutput]:
         script = StringCommand("WHO=" + quote(who()), "bash", "-c", QuoteString(SCRIPT))
-        command = util.make_unix_command_for_host(
-            self._state, self._host, script, **self._arguments
-        )
+        command, first = sudo_password.through_sudo(self._host, script, arguments, password)
         self._channel: Channel = self._transport.open_session()
         self._channel.exec_command(command.get_raw_value())
+        self._channel.sendall("".join(f"{line}\n" for line in first).encode())
         gevent.spawn(self._beat)
         for line in self._channel.makefile("r"):
             word, _, rest = line.rstrip("\n").partition(" ")
@@ -126,7 +134,8 @@ class _Lock:
             if word == "busy":
                 holder, _, since = rest.partition("\t")
                 raise LockError(
-                    f"another deploy is at work there: {holder}, since {since} by that host's clock"
+                    f"{self._host.name}: another deploy is at work there: {holder}, since {since} "
+                    "by that host's clock"
                 )
         errors = self._channel.makefile_stderr("r")
         said = [OutputLine("stderr", line.rstrip("\n")) for line in errors]

@@ -56,6 +56,27 @@ def given(host: Host, source: Source | None) -> None:
         connector.run_shell_command = run  # type: ignore[method-assign]
 
 
+def known(host: Host) -> str | None:
+    """What `given` has read or pyinfra has asked for, if anything."""
+    return host.connector_data.get(_KEPT)
+
+
+def through_sudo(
+    host: Host, command: StringCommand, arguments: dict[str, Any], password: str | None
+) -> tuple[StringCommand, list[str]]:
+    """The command as it is sent, and the lines that its standard input has to begin with."""
+    inner = make_unix_command(command, **arguments, _sudo_password=bool(password))
+    if not password:
+        return inner, []
+    return StringCommand("sh -c", QuoteString(StringCommand(_ASK, inner))), [_line(host, password)]
+
+
+def check_accepted(host: Host, output: CommandOutput) -> None:
+    """Raise SudoError if a command failed because sudo refused the password."""
+    if any(map(_REFUSED.fullmatch, output.stderr_lines)):
+        raise SudoError(f"{host.name}: sudo refuses the password that it was given")
+
+
 def _run(
     plain: Callable[..., Ran],
     host: Host,
@@ -71,15 +92,12 @@ def _run(
     control = {name: arguments.pop(name) for name in _CONTROL if name in arguments}
 
     def attempt(password: str | None) -> Ran:
+        inner, first = through_sudo(host, command, arguments, password)
+        fed = {**control, "_stdin": [*first, *_lines(control.get("_stdin"))]} if first else control
         # Without a path pyinfra writes `sudo -A` and leaves the rest to us.
-        inner = make_unix_command(command, **arguments, _sudo_password=bool(password))
-        fed = control
-        if password:
-            inner = StringCommand("sh -c", QuoteString(StringCommand(_ASK, inner)))
-            fed = {**control, "_stdin": [_line(host, password), *_lines(control.get("_stdin"))]}
         return plain(inner, print_output, print_input, **fed, _shell_executable=None)
 
-    password = own or host.connector_data.get(_KEPT)
+    password = own or known(host)
     try:
         done, output = attempt(password)
     except EOFError:
@@ -90,11 +108,10 @@ def _run(
             f"{host.name}: sudo wants a password: name where it lies with sudo_password, or run "
             "this at a terminal, where it is asked for"
         ) from None
-    if not password and (asked := host.connector_data.get(_KEPT)):
-        password = asked
-        done, output = attempt(password)
-    if not done and any(map(_REFUSED.fullmatch, output.stderr_lines)):
-        raise SudoError(f"{host.name}: sudo refuses the password that it was given")
+    if not password and (asked := known(host)):
+        done, output = attempt(asked)
+    if not done:
+        check_accepted(host, output)
     return done, output
 
 
