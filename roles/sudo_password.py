@@ -101,7 +101,7 @@ def _run(
     try:
         done, output = attempt(password)
     except EOFError:
-        if not _connected(host):
+        if _is_lost(host):
             raise
         # pyinfra asked, and there is no terminal
         raise SudoError(
@@ -115,10 +115,10 @@ def _run(
     return done, output
 
 
-def _connected(host: Host) -> bool:
+def _is_lost(host: Host) -> bool:
     client = host.connector.client if isinstance(host.connector, SSHConnector) else None
     transport = client.get_transport() if client else None
-    return transport is not None and transport.is_active()
+    return transport is not None and not transport.is_active()
 
 
 def _line(host: Host, password: str) -> str:
