@@ -34,7 +34,7 @@ def count() -> None:
         uploads.append((host, attributes.st_size or 0, begin, time.monotonic()))
         return attributes
 
-    Channel.exec_command = counted  # type: ignore[method-assign]
+    Channel.exec_command = counted  # type: ignore[assignment,method-assign]
     SFTPClient.putfo = counted_put  # type: ignore[assignment,method-assign]
 
 
