@@ -74,13 +74,14 @@ class Questions:
         **arguments: Any,
     ) -> Answer:
         text = command if isinstance(command, str) else command.get_raw_value()
-        if self._noting:
+        if not self._state.is_executing:  # nothing is changed: whatever is run is a question
             self._expected[text] = arguments
+        if self._noting:
             raise _Noted
         self._forget_what_is_old()
         expected = self._expected.get(text) == arguments
         verbose = print_output or print_input  # whoever reads along sees each question by itself
-        if expected and not verbose:
+        if expected and not verbose and not self.rehearsing:
             self._in_a_row += 1
             # After a change most often the next follows. Two questions without one: fetch the rest.
             if self._in_a_row > 1 and text not in self._answers:
@@ -88,10 +89,10 @@ class Questions:
         known = self._answers.get(text)
         if known and known[0] == arguments and not verbose:
             return known[1]
-        if self._state.is_executing and not expected:
+        if not expected:
             self._forget()
         answer = self._run(cast("StringCommand", command), print_output, print_input, **arguments)
-        if answer[0] and (expected or self.rehearsing):
+        if answer[0] and expected:
             self._answers[text] = arguments, answer
         return answer
 
