@@ -18,7 +18,7 @@ from roles.redis.layout import LAYOUTS as REDIS
 from roles.redis.tasks import redis
 from roles.sysctl.tasks import sysctl
 
-quicken(__file__)
+quicken()
 data, target = preflight(inventory, host)
 
 system = target.platform
