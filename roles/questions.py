@@ -81,7 +81,9 @@ class Questions:
         self._forget_what_is_old()
         expected = self._expected.get(text) == arguments
         verbose = print_output or print_input  # whoever reads along sees each question by itself
-        if expected and not verbose and not self.rehearsing:
+        # With --yes pyinfra makes no forecast: while it plans, only roles ask.
+        soon = self._state.is_executing or self._state.check_for_changes
+        if expected and soon and not verbose and not self.rehearsing:
             self._in_a_row += 1
             # After a change most often the next follows. Two questions without one: fetch the rest.
             if self._in_a_row > 1 and text not in self._answers:
