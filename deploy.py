@@ -2,12 +2,15 @@
 
 from pyinfra import host, inventory
 
+from roles.base.facts import ServiceAccount
 from roles.base.tasks import base
 from roles.certificates.tasks import certificates
 from roles.chrony.tasks import chrony
 from roles.fail2ban.tasks import fail2ban
 from roles.fast_pyinfra import quicken
 from roles.firewall.tasks import firewall
+from roles.firewall.ufw import UfwRules
+from roles.gateway.facts import HasIpv6
 from roles.gateway.layout import LAYOUTS as GATEWAY
 from roles.gateway.tasks import gateway
 from roles.logrotate.tasks import logrotate
@@ -17,6 +20,7 @@ from roles.questions import rehearse
 from roles.redis.layout import LAYOUTS as REDIS
 from roles.redis.tasks import redis
 from roles.sysctl.tasks import sysctl
+from roles.sysctl.ufw import UfwSysctlFile
 
 quicken()
 data, target = preflight(inventory, host)
@@ -56,5 +60,5 @@ def roles() -> None:
 
 
 # Once to learn what they will ask, so that it is asked together, and once in earnest.
-rehearse(host, roles)
+rehearse(host, roles, first=(ServiceAccount, UfwSysctlFile, HasIpv6, UfwRules))
 roles()

@@ -15,7 +15,7 @@ from secrets import token_hex
 from typing import Any, ParamSpec, TypeVar, cast
 
 from pyinfra import host
-from pyinfra.api import Host, State, StringCommand
+from pyinfra.api import FactBase, Host, State, StringCommand
 from pyinfra.api import operation as pyinfra_operation
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.api.operation import OperationMeta, PyinfraOperation
@@ -52,6 +52,7 @@ class Questions:
         self._answers: dict[str, tuple[dict[str, Any], Answer]] = {}
         self._since = time.monotonic()
         self._executing = False
+        self._first = True
         self._in_a_row = 1
         connector.run_shell_command = self.run_shell_command  # type: ignore[method-assign]
         connector.put_file = self.put_file  # type: ignore[method-assign]
@@ -81,13 +82,8 @@ class Questions:
         self._forget_what_is_old()
         expected = self._expected.get(text) == arguments
         verbose = print_output or print_input  # whoever reads along sees each question by itself
-        # With --yes pyinfra makes no forecast: while it plans, only roles ask.
-        soon = self._state.is_executing or self._state.check_for_changes
-        if expected and soon and not verbose and not self.rehearsing:
-            self._in_a_row += 1
-            # After a change most often the next follows. Two questions without one: fetch the rest.
-            if self._in_a_row > 1 and text not in self._answers:
-                self._fetch(arguments)
+        if expected and not verbose and text not in self._answers and self._more_follow():
+            self._fetch(arguments)
         known = self._answers.get(text)
         if known and known[0] == arguments and not verbose:
             return known[1]
@@ -97,6 +93,18 @@ class Questions:
         if answer[0] and expected:
             self._answers[text] = arguments, answer
         return answer
+
+    def _more_follow(self) -> bool:
+        """Whether other answers than the one that is wanted now will be wanted soon."""
+        if self.rehearsing:
+            first, self._first = self._first, False
+            return first
+        if not self._state.is_executing:
+            # With --yes pyinfra makes no forecast: while it plans, only roles ask.
+            return bool(self._state.check_for_changes)
+        # After a change most often the next follows: this one alone, but after it the rest.
+        self._in_a_row += 1
+        return self._in_a_row > 1
 
     def _forget(self) -> None:
         self._answers.clear()
@@ -156,13 +164,18 @@ def _parts(lines: Iterable[str], mark: str) -> Iterator[list[str] | None]:
 _KEY = "questions"
 
 
-def rehearse(host: Host, roles: Callable[[], None]) -> None:
+def rehearse(
+    host: Host, roles: Callable[[], None], first: Iterable[type[FactBase[Any]]] = ()
+) -> None:
     """Go through `roles` to learn what their operations will ask; nothing is planned or changed.
 
-    What a role itself asks, outside of its operations, is asked, and remembered for the real turn.
+    What a role itself asks, outside of its operations, is asked, and remembered for the real turn:
+    `first` are such facts, without arguments, to be asked together.
     """
     questions = Questions(host.state, host.connector)
     host.connector_data[_KEY] = questions
+    for fact in first:
+        questions.note(lambda fact=fact: iter([host.get_fact(fact)]))  # type: ignore[misc]
     questions.rehearsing = True
     try:
         roles()

@@ -14,7 +14,7 @@ from tests.deploy import running
 from tests.lab.fixtures import RunningLab
 
 # Some are about the run itself: the system, the lock, whence it comes. All else is one question.
-COMMANDS = 12
+COMMANDS = 8
 
 
 def counted(lab: RunningLab, result: Path, *arguments: str) -> dict[str, Any]:

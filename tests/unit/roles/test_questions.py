@@ -81,7 +81,11 @@ class _Here(BaseConnector):
 
 
 def run(
-    roles: Callable[[], None], *, forecast: bool = True, between: Callable[[], object] = bool
+    roles: Callable[[], None],
+    *,
+    forecast: bool = True,
+    between: Callable[[], object] = bool,
+    first: tuple[type[FactBase[Any]], ...] = (),
 ) -> tuple[list[str], list[str]]:
     """What was run on the host while planning, and while carrying the plan out."""
     inventory = Inventory((["@fake/here"], {}))
@@ -91,7 +95,7 @@ def run(
     fake.connector = connector
 
     def twice() -> None:
-        rehearse(host, roles)
+        rehearse(host, roles, first)
         roles()
 
     try:
@@ -197,6 +201,29 @@ def test_what_a_role_asks_itself_is_asked_once(files: list[str]) -> None:
     planning, _ = run(roles)
     assert len(planning) == 1
     assert seen == [(True, ["one", "", "  two"]), (False, ["one", "", "  two"])]
+
+
+def test_what_roles_ask_themselves_is_asked_together_where_it_is_said_before(
+    files: list[str],
+) -> None:
+    class Here(FactBase[str]):
+        @override
+        def command(self) -> str:
+            return "pwd"
+
+    class There(FactBase[str]):
+        @override
+        def command(self) -> str:
+            return "cd / && pwd"
+
+    seen = []
+
+    def roles() -> None:
+        seen.append((host.get_fact(Here), host.get_fact(There)))
+        wanting(files, "one")()
+
+    assert run(roles, first=(Here, There), forecast=False) == (["sh"], ["sh"])
+    assert seen == [(str(Path.cwd()), "/")] * 2
 
 
 def test_a_rehearsal_plans_nothing(files: list[str]) -> None:
