@@ -177,10 +177,13 @@ def rehearse(
     for fact in first:
         questions.note(lambda fact=fact: iter([host.get_fact(fact)]))  # type: ignore[misc]
     questions.rehearsing = True
+    planned = len(host.op_hash_order)
     try:
         roles()
     finally:
         questions.rehearsing = False
+    if len(host.op_hash_order) != planned:
+        raise TypeError("a role uses an operation of pyinfra's as it is: wrap it in `expected`")
 
 
 def rehearsing() -> bool:

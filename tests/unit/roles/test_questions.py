@@ -18,10 +18,11 @@ from pyinfra.api.state import StateStage
 from pyinfra.connectors.base import BaseConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_host, ctx_inventory, ctx_state
+from pyinfra.operations import server
 from typing_extensions import override
 
 from roles import questions
-from roles.questions import operation, rehearse, rehearsing
+from roles.questions import expected, operation, rehearse, rehearsing
 
 
 class Lines(FactBase[list[str]]):
@@ -224,6 +225,20 @@ def test_what_roles_ask_themselves_is_asked_together_where_it_is_said_before(
 
     assert run(roles, first=(Here, There), forecast=False) == (["sh"], ["sh"])
     assert seen == [(str(Path.cwd()), "/")] * 2
+
+
+def test_an_operation_that_would_be_planned_twice_is_refused() -> None:
+    def roles() -> None:
+        server.shell(name="Do it", commands=["true"])
+
+    with pytest.raises(TypeError, match="wrap it in `expected`"):
+        run(roles)
+    assert run(lambda: None if rehearsing() else roles())[1] == ["true"]
+
+    def wrapped() -> None:
+        expected(server.shell)(name="Do it", commands=["true"])
+
+    assert run(wrapped)[1] == ["true"]
 
 
 def test_a_rehearsal_plans_nothing(files: list[str]) -> None:
