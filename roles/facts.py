@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
+from roles import history
 from roles.platform import parse_os_release
 
 MASKED = "*MASKED*"
@@ -64,12 +65,16 @@ def _versions(paths: list[str]) -> set[str]:
 
 @dataclass(frozen=True)
 class FileState:
-    """Owner, group, mode as four octal digits, and the SHA-256 of the content in hex."""
+    """Owner, group, mode as four octal digits, and the SHA-256 of the content in hex.
+
+    `origin` is whence that content is, in the words of roles.history.
+    """
 
     user: str
     group: str
     mode: str
     sha256: str
+    origin: str = field(default=history.OURS, compare=False)
 
 
 class FileStates(FactBase[dict[str, FileState]]):
@@ -82,16 +87,18 @@ class FileStates(FactBase[dict[str, FileState]]):
             "for path in",
             *quoted,
             '; do test -f "$path" && test ! -L "$path" && stat -c "%U %G %04a" -- "$path" &&',
-            'sha256sum < "$path" && echo "$path"; done; true',
+            'sum=$(sha256sum < "$path" | cut -c 1-64) && echo "$sum" && echo "$path" && {',
+            history.origin(),
+            "; }; done; true",
         )
 
     @override
     def process(self, output: Iterable[str]) -> dict[str, FileState]:
         lines = list(output)
         states = {}
-        for stat, digest, path in zip(lines[0::3], lines[1::3], lines[2::3], strict=True):
+        for stat, digest, path, origin in zip(*(lines[n::4] for n in range(4)), strict=True):
             user, group, mode = stat.split()
-            states[path] = FileState(user, group, mode, digest.split()[0])
+            states[path] = FileState(user, group, mode, digest, origin)
         return states
 
     @staticmethod

@@ -9,10 +9,11 @@ from pathlib import Path
 from shlex import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pyinfra import host, state
+from pyinfra import host, logger, state
 from pyinfra.api import HiddenValue, QuoteString, StringCommand
 from pyinfra.operations.util.files import generate_color_diff
 
+from roles import history
 from roles.facts import MASKED, FileState, FileStates, FileText
 from roles.questions import operation
 
@@ -45,8 +46,15 @@ chmod {mode} "$candidate"
 chown {owner} "$candidate"
 {check}
 sync "$candidate"
-mv -T "$candidate" "$target"
-"""
+{before}mv -T "$candidate" "$target"
+{after}"""
+
+# For a file that is as it should be already.
+_NOTE = """\
+set -eu
+umask 077
+target={target}
+{before}{after}"""
 
 
 def render(template: str, **variables: object) -> str:
@@ -74,24 +82,45 @@ def managed_file(
     `check` is shell code run as root beside the old file, with the new one at `$candidate`
     (same name, in the directory `$stage` that goes away afterwards): if it fails, the old file
     stays and the operation fails with what it printed.
+
+    Content that the deploy did not write is kept under roles.history's STATE before it is
+    replaced, and told of if somebody wrote it by hand.
     """
     text = content.unmask() if isinstance(content, HiddenValue) else content
     wanted = FileState(user, group, mode, hashlib.sha256(text.encode()).hexdigest())
     found = host.get_fact(FileStates, paths=[path]).get(path)
+    note = {
+        "target": quote(path),
+        "before": history.before(wanted.sha256),
+        "after": history.after(),
+    }
     if found == wanted:
-        host.noop(f"{path} is as it should be")
+        if found.origin == history.OURS:
+            host.noop(f"{path} is as it should be")
+        else:
+            yield StringCommand("sh", "-c", QuoteString(_NOTE.format(**note)))
         return
     rewritten = found is None or found.sha256 != wanted.sha256
+    if found is not None and rewritten:
+        _tell(path, found.origin)
     if state.config.DIFF and rewritten and isinstance(content, str):
         _print_diff(path, content, mask)
     script = _INSTALL.format(
-        target=quote(path),
+        **note,
         sha256=wanted.sha256,
         mode=mode,
         owner=quote(f"{user}:{group}"),
         check=check or ":",
     )
     yield StringCommand("sh", "-c", QuoteString(script), _stdin=text)
+
+
+def _tell(path: str, origin: str) -> None:
+    """Say it once: in the plan, or where none was made while it is carried out."""
+    told: set[str] = host.connector_data.setdefault("told_of_files", set())
+    if path not in told and (telling := history.telling(path, origin)):
+        told.add(path)
+        host.log(telling, logger.warning)
 
 
 def _print_diff(path: str, content: str, mask: str | None) -> None:

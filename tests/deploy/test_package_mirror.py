@@ -16,16 +16,22 @@ _CONFIG = "/etc/apt/apt.conf.d/90lab"
 _PASSWORD = "password-of-the-proxy"
 
 
-@pytest.fixture
-def lacking(deployed: RunningLab) -> Iterator[RunningLab]:
+@pytest.fixture(scope="module")
+def shrunk(deployed: RunningLab) -> Iterator[RunningLab]:
     """The deployed host without one of its packages, which is in no cache of it either."""
     _root(deployed, f"cp -p {_CONFIG} /root/90lab")
     _root(deployed, "apt-get -qq remove --yes logrotate && rm /var/cache/apt/archives/logrotate*")
     # Who closes a way does so for good: there is nothing to wait for.
     _root(deployed, "echo 'Acquire::Retries \"0\";' > /etc/apt/apt.conf.d/91retries")
     yield deployed
-    _root(deployed, f"mv /root/90lab {_CONFIG} && rm /etc/apt/apt.conf.d/91retries")
+    _root(deployed, "rm /root/90lab /etc/apt/apt.conf.d/91retries")
     running.deploy(deployed)
+
+
+@pytest.fixture
+def lacking(shrunk: RunningLab) -> Iterator[RunningLab]:
+    yield shrunk
+    _root(shrunk, f"cp -p /root/90lab {_CONFIG}")
 
 
 def _root(lab: RunningLab, script: str) -> None:

@@ -90,6 +90,8 @@ class FakeHost:
     platform: Platform
     responses: Mapping[Any, Any] = field(default_factory=dict)
     files: dict[str, WrittenFile] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    """Whence a file's content is, where it is not the deploy's (roles.history)."""
     units: dict[str, list[str]] = field(default_factory=dict)
     """What was done to each unit: "restart" or "reload", in order."""
     applied: dict[str, str] = field(default_factory=dict)
@@ -223,7 +225,10 @@ class _Connector(FakeConnector):
         return [
             line
             for file in known
-            for line in (f"{file.user} {file.group} {file.mode}", f"{file.sha256}  -", file.path)
+            for line in (
+                f"{file.user} {file.group} {file.mode}",
+                *(file.sha256, file.path, self._memory.origins.get(file.path, "ours")),
+            )
         ]
 
     def _service(self, text: str) -> list[str] | None:
@@ -239,6 +244,8 @@ class _Connector(FakeConnector):
         target = re.search(r"^target=(.*)$", script, re.MULTILINE)
         mode = re.search(r'^chmod (\d+) "\$candidate"$', script, re.MULTILINE)
         owner = re.search(r'^chown (\S+) "\$candidate"$', script, re.MULTILINE)
+        if target:
+            self._memory.origins.pop(shlex.split(target[1])[0], None)
         if not (target and mode and owner and "mv -T" in script):
             return
         user, group = shlex.split(owner[1])[0].split(":")

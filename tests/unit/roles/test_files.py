@@ -12,7 +12,7 @@ import pytest
 from jinja2 import UndefinedError
 from pyinfra.api import HiddenValue
 
-from roles import files
+from roles import files, history
 from roles.files import managed_file
 from roles.platform import Platform
 from tests.unit.roles.fakehost import Command, FakeHost, Run
@@ -83,7 +83,8 @@ class TestScript:
     """The script itself, run here with files that the user who runs the tests owns."""
 
     @pytest.fixture
-    def target(self, tmp_path: Path) -> Path:
+    def target(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(history, "STATE", str(tmp_path / "state"))
         target = tmp_path / "it's here" / "app.conf"
         target.parent.mkdir()
         target.write_text("old\n")

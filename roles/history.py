@@ -1,0 +1,90 @@
+"""What the deploy wrote on a host, so that what somebody changed there is told of and kept."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+STATE = "/var/lib/portcullis"
+KEPT = 10
+"""As many versions of a file are kept; the oldest goes first."""
+
+OURS = "ours"
+_TELLING = {
+    "edited": "was changed by hand since the deploy of {since}",
+    "foreign": "was there before the first deploy, and is not the distribution's",
+}
+
+# A word for the content of "$path", whose SHA-256 is $sum: the deploy's, changed since, or there
+# before. Debian's conffiles are known by their MD5, which dpkg or ucf wrote down. A deploy that
+# noted nothing yet left `applied`, and whoever began to note left `.earlier`.
+_ORIGIN = """\
+if test -f {state}/written"$path"; then
+  if grep -q "^$sum " {state}/written"$path"; then echo ours
+  else echo "edited $(tail -n 1 {state}/written"$path" | cut -d ' ' -f 2)"; fi
+elif test -e {state}/written/.earlier || {{
+  test -d {state}/applied && ! test -d {state}/written; }}; then echo earlier
+else
+  md5=$(md5sum < "$path" | cut -c 1-32)
+  if grep -qsF " $path $md5" /var/lib/dpkg/status ||
+    grep -qsxF "$md5  $path" /var/lib/ucf/hashfile ||
+    {{ rpm -qf "$path" && ! rpm -Vf "$path" | grep "^..5.* $path\\$"; }} > /dev/null 2>&1
+  then echo distribution; else echo foreign; fi
+fi"""
+
+# Killed between the note and the rename, or between the rename and the end: either content is
+# known as the deploy's then.
+_BEFORE = """\
+state={state}
+record="$state/written$target"
+if ! test -d $state/written; then
+  install -d -m 0755 $state
+  fresh=$(mktemp -d $state/.written-XXXXXX)
+  if test -d $state/applied; then touch "$fresh/.earlier"; fi
+  mv -T "$fresh" $state/written
+fi
+mkdir -p "${{record%/*}}"
+was=
+if test -f "$target" && ! test -L "$target"; then was=$(sha256sum < "$target" | cut -c 1-64); fi
+if test "$was" != {sha256} && {{ test -e "$target" || test -L "$target"; }} &&
+  ! grep -qs "^$was " "$record"
+then
+  kept="$state/backups$target"
+  mkdir -p "${{kept%/*}}"
+  if ! cmp -s "$target" "$(ls "$kept".2* 2> /dev/null | tail -n 1)"; then
+    cp -pP "$target" "$kept.part"
+    mv -T "$kept.part" "$kept.$(date -u +%Y%m%dT%H%M%SZ)"
+    ls "$kept".2* | head -n -{kept} | xargs -r -d '\\n' rm -f
+  fi
+fi
+now="{sha256} $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+{{ grep -s "^$was " "$record" || :; echo "$now"; }} > "$record.new"
+mv -T "$record.new" "$record"
+"""
+_AFTER = """\
+echo "$now" > "$record.new"
+mv -T "$record.new" "$record"
+"""
+
+
+def origin() -> str:
+    """Shell that prints whence the content of "$path" is, given its SHA-256 as $sum."""
+    return _ORIGIN.format(state=quote(STATE))
+
+
+def before(sha256: str) -> str:
+    """Shell before "$target" gets the content with this digest: keeps what is not the deploy's."""
+    return _BEFORE.format(state=quote(STATE), sha256=sha256, kept=KEPT)
+
+
+def after() -> str:
+    """Shell once it has it."""
+    return _AFTER
+
+
+def telling(path: str, origin: str) -> str | None:
+    """What people should know before the file is replaced, if anything."""
+    word, _, since = origin.partition(" ")
+    if word not in _TELLING:
+        return None
+    reason = _TELLING[word].format(since=since)
+    return f"{path} {reason}: it is replaced, and kept as {STATE}/backups{path}.<time>"
