@@ -92,7 +92,7 @@ def managed_file(
     note = {
         "target": quote(path),
         "before": history.before(wanted.sha256),
-        "after": history.after(),
+        "after": history.after(wanted.sha256),
     }
     if found == wanted:
         if found.origin == history.OURS:

@@ -18,9 +18,11 @@ _TELLING = {
 # before. Debian's conffiles are known by their MD5, which dpkg or ucf wrote down. A deploy that
 # noted nothing yet left `applied`, and whoever began to note left `.earlier`.
 _ORIGIN = """\
-if test -f {state}/written"$path"; then
-  if grep -q "^$sum " {state}/written"$path"; then echo ours
-  else echo "edited $(tail -n 1 {state}/written"$path" | cut -d ' ' -f 2)"; fi
+record={state}/written"$path"
+if test -f "$record"; then
+  if test "$(cat "$record")" = "$sum"; then echo ours
+  elif grep -qx "$sum" "$record"; then echo unfinished
+  else echo "edited $(date -u -r "$record" +%Y-%m-%dT%H:%M:%SZ)"; fi
 elif test -e {state}/written/.earlier || {{
   test -d {state}/applied && ! test -d {state}/written; }}; then echo earlier
 else
@@ -31,8 +33,8 @@ else
   then echo distribution; else echo foreign; fi
 fi"""
 
-# Killed between the note and the rename, or between the rename and the end: either content is
-# known as the deploy's then.
+# Killed between the note and the rename, or between the rename and the end: both contents are
+# known as the deploy's then. What is kept is named after its last change: once more is the same.
 _BEFORE = """\
 state={state}
 record="$state/written$target"
@@ -43,25 +45,24 @@ if ! test -d $state/written; then
   mv -T "$fresh" $state/written
 fi
 mkdir -p "${{record%/*}}"
-was=
+was=none
 if test -f "$target" && ! test -L "$target"; then was=$(sha256sum < "$target" | cut -c 1-64); fi
 if test "$was" != {sha256} && {{ test -e "$target" || test -L "$target"; }} &&
-  ! grep -qs "^$was " "$record"
+  ! grep -qsx "$was" "$record"
 then
   kept="$state/backups$target"
   mkdir -p "${{kept%/*}}"
-  if ! cmp -s "$target" "$(ls "$kept".2* 2> /dev/null | tail -n 1)"; then
-    cp -pP "$target" "$kept.part"
-    mv -T "$kept.part" "$kept.$(date -u +%Y%m%dT%H%M%SZ)"
-    ls "$kept".2* | head -n -{kept} | xargs -r -d '\\n' rm -f
-  fi
+  cp -pP "$target" "$kept.part"
+  name="$kept.$(date -u -d @"$(stat -c %Y "$target")" +%Y%m%dT%H%M%SZ)"
+  if test -e "$name" && ! cmp -s "$target" "$name"; then name="$name-$(echo $was | cut -c 1-8)"; fi
+  mv -T "$kept.part" "$name"
+  ls "$kept".2* | head -n -{kept} | xargs -r -d '\\n' rm -f
 fi
-now="{sha256} $(date -u +%Y-%m-%dT%H:%M:%SZ)"
-{{ grep -s "^$was " "$record" || :; echo "$now"; }} > "$record.new"
+{{ grep -sx "$was" "$record" || :; echo {sha256}; }} > "$record.new"
 mv -T "$record.new" "$record"
 """
 _AFTER = """\
-echo "$now" > "$record.new"
+echo {sha256} > "$record.new"
 mv -T "$record.new" "$record"
 """
 
@@ -76,9 +77,9 @@ def before(sha256: str) -> str:
     return _BEFORE.format(state=quote(STATE), sha256=sha256, kept=KEPT)
 
 
-def after() -> str:
+def after(sha256: str) -> str:
     """Shell once it has it."""
-    return _AFTER
+    return _AFTER.format(sha256=sha256)
 
 
 def telling(path: str, origin: str) -> str | None:

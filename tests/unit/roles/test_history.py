@@ -127,7 +127,18 @@ def test_no_more_than_the_last_ten_are_kept(place: _Place) -> None:
     assert place.kept == [*(f"{day}\n" for day in range(13, 22)), "edited\n"]
 
 
-@pytest.mark.parametrize("end", ['mv -T "$candidate" "$target"', 'echo "$now" > "$record.new"\nmv'])
+def test_versions_with_one_time_are_both_kept(place: _Place) -> None:
+    for text in ("one edit\n", "another edit\n"):
+        place.deploy("one\n")
+        place.target.write_text(text)
+        os.utime(place.target, (10**9, 10**9))
+    place.deploy("one\n")
+    assert sorted(place.kept) == ["another edit\n", "one edit\n"]
+
+
+@pytest.mark.parametrize(
+    "end", ['mv -T "$candidate" "$target"', 'mv -T "$record.new" "$record"\n\'']
+)
 def test_a_run_that_is_killed_leaves_nothing_that_passes_for_an_edit(
     place: _Place, end: str
 ) -> None:
@@ -136,9 +147,9 @@ def test_a_run_that_is_killed_leaves_nothing_that_passes_for_an_edit(
     script = place.command("two\n").text
     assert script.count(end) == 1
     place.run(script.replace(end, f"exit 0\n{end}"), "two\n")
-    assert place.origin == "ours"
+    assert place.origin == "unfinished"
     place.deploy("three\n")
-    assert place.kept == []
+    assert (place.origin, place.kept) == ("ours", [])
 
 
 def test_an_edit_that_a_killed_run_kept_already_is_kept_once(place: _Place) -> None:
@@ -172,6 +183,7 @@ def test_a_file_that_is_right_already_is_noted_once() -> None:
         ("foreign", "was there before the first deploy, and is not the distribution's"),
         ("distribution", None),
         ("earlier", None),
+        ("unfinished", None),
         ("ours", None),
     ],
 )
