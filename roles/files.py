@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pyinfra import host, logger, state
+from pyinfra import host, state
 from pyinfra.api import HiddenValue, QuoteString, StringCommand
 from pyinfra.operations.util.files import generate_color_diff
 
@@ -102,7 +102,7 @@ def managed_file(
         return
     rewritten = found is None or found.sha256 != wanted.sha256
     if found is not None and rewritten:
-        _tell(path, found.origin)
+        history.tell(path, found.origin)
     if state.config.DIFF and rewritten and isinstance(content, str):
         _print_diff(path, content, mask)
     script = _INSTALL.format(
@@ -113,14 +113,6 @@ def managed_file(
         check=check or ":",
     )
     yield StringCommand("sh", "-c", QuoteString(script), _stdin=text)
-
-
-def _tell(path: str, origin: str) -> None:
-    """Say it once: in the plan, or where none was made while it is carried out."""
-    told: set[str] = host.connector_data.setdefault("told_of_files", set())
-    if path not in told and (telling := history.telling(path, origin)):
-        told.add(path)
-        host.log(telling, logger.warning)
 
 
 def _print_diff(path: str, content: str, mask: str | None) -> None:

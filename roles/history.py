@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from shlex import quote
 
+from pyinfra import host, logger
+
 STATE = "/var/lib/portcullis"
 KEPT = 10
 """As many versions of a file are kept; the oldest goes first."""
@@ -40,9 +42,9 @@ state={state}
 record="$state/written$target"
 if ! test -d $state/written; then
   install -d -m 0755 $state
-  fresh=$(mktemp -d $state/.written-XXXXXX)
-  if test -d $state/applied; then touch "$fresh/.earlier"; fi
-  mv -T "$fresh" $state/written
+  begun=$(mktemp -d $state/.written-XXXXXX)
+  if test -d $state/applied; then touch "$begun/.earlier"; fi
+  mv -T "$begun" $state/written 2> /dev/null || rm -rf "$begun"  # another run was faster
 fi
 mkdir -p "${{record%/*}}"
 was=none
@@ -59,11 +61,11 @@ then
   ls "$kept".2* | head -n -{kept} | xargs -r -d '\\n' rm -f
 fi
 {{ grep -sx "$was" "$record" || :; echo {sha256}; }} > "$record.new"
-mv -T "$record.new" "$record"
+mv -T "$record.new" "$record" 2> /dev/null || test -e "$record"
 """
 _AFTER = """\
 echo {sha256} > "$record.new"
-mv -T "$record.new" "$record"
+mv -T "$record.new" "$record" 2> /dev/null || test -e "$record"
 """
 
 
@@ -73,7 +75,10 @@ def origin() -> str:
 
 
 def before(sha256: str) -> str:
-    """Shell before "$target" gets the content with this digest: keeps what is not the deploy's."""
+    """Shell before "$target" gets the content with this digest: keeps what is not the deploy's.
+
+    `sha256` may be a variable of the shell.
+    """
     return _BEFORE.format(state=quote(STATE), sha256=sha256, kept=KEPT)
 
 
@@ -82,10 +87,17 @@ def after(sha256: str) -> str:
     return _AFTER.format(sha256=sha256)
 
 
-def telling(path: str, origin: str) -> str | None:
-    """What people should know before the file is replaced, if anything."""
+def tell(path: str, origin: str) -> None:
+    """Say what people should know before the file is replaced, if anything.
+
+    It is said once: in the plan, or where none was made while it is carried out.
+    """
     word, _, since = origin.partition(" ")
-    if word not in _TELLING:
-        return None
-    reason = _TELLING[word].format(since=since)
-    return f"{path} {reason}: it is replaced, and kept as {STATE}/backups{path}.<time>"
+    told: set[str] = host.connector_data.setdefault("told_of_files", set())
+    if word in _TELLING and path not in told:
+        told.add(path)
+        reason = _TELLING[word].format(since=since)
+        host.log(
+            f"{path} {reason}: it is replaced, and kept as {STATE}/backups{path}.<time>",
+            logger.warning,
+        )

@@ -6,12 +6,14 @@ The host makes both: the password leaves it by no way, and is in no argument lis
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 from shlex import quote
 
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
+from roles.history import OURS, after, before, origin, tell
 from roles.questions import operation
 from roles.redis.trial import trial
 
@@ -24,9 +26,11 @@ _PASSWORD_OWNER = "root:oauth_group"  # noqa: S105
 _ACL_OWNER = "root:redis"
 _MODE = "640"
 
+
 # link(2) gives the name to one of two that make a password at once, whole and with its owner;
 # a run killed before it leaves no password, and one killed after it a password without an ACL.
-_MAKE = f"""\
+def _make() -> str:
+    return f"""\
 set -eu
 umask 077
 password={PASSWORD} acl={ACL}
@@ -53,29 +57,45 @@ chown {_ACL_OWNER} "$candidate"
 chmod {_MODE} "$candidate"
 {trial('--aclfile "$candidate"')}
 sync "$candidate"
-mv -T "$candidate" "$acl"
-"""
+target=$acl digest=$(sha256sum < "$candidate" | cut -c1-64)
+{before("$digest")}mv -T "$candidate" "$acl"
+{after("$digest")}"""
 
 
-class CredentialsBelong(FactBase[bool]):
-    """Whether the password is there and `acl` is what the host has, with that password's hash."""
+@dataclass(frozen=True)
+class Credentials:
+    """`belong`: the password is there, and the ACL is the wanted one with that password's hash.
+
+    `origin` is whence the ACL is that is there, in the words of roles.history.
+    """
+
+    belong: bool
+    origin: str
+
+
+class CredentialsState(FactBase[Credentials]):
+    """What is there for a wanted ACL, in one command."""
 
     @override
     def command(self, acl: str) -> str:
         return (
-            f"hash=$(sha256sum < {PASSWORD} | cut -c1-64) &&"
+            f"path={ACL}; hash=$(sha256sum < {PASSWORD} | cut -c1-64) &&"
             f' printf %s {quote(acl)} | sed "s/{HASH}/$hash/" | cmp -s - {ACL} &&'
-            f" stat -c '%U:%G %a' {PASSWORD} {ACL}; true"
+            f" stat -c '%U:%G %a' {PASSWORD} {ACL};"
+            ' test -f "$path" && sum=$(sha256sum < "$path" | cut -c1-64) &&'
+            f" {{ {origin()}\n}}; true"
         )
 
     @override
-    def process(self, output: Iterable[str]) -> bool:
-        return list(output) == [f"{_PASSWORD_OWNER} {_MODE}", f"{_ACL_OWNER} {_MODE}"]
+    def process(self, output: Iterable[str]) -> Credentials:
+        *states, whence = [*output] or [""]
+        wanted = [f"{_PASSWORD_OWNER} {_MODE}", f"{_ACL_OWNER} {_MODE}"]
+        return Credentials(states == wanted, whence)
 
     @staticmethod
     @override
-    def default() -> bool:
-        return False
+    def default() -> Credentials:
+        return Credentials(belong=False, origin="")
 
 
 @operation()
@@ -85,7 +105,10 @@ def credentials(acl: str) -> Generator[StringCommand, None, None]:
     `acl` is the file's text, with HASH where the password's SHA-256 goes. To change the password
     remove its file and deploy: the ACL follows.
     """
-    if host.get_fact(CredentialsBelong, acl=acl):
+    found = host.get_fact(CredentialsState, acl=acl)
+    if found.belong and found.origin == OURS:
         host.noop("the ACL belongs to the password")
         return
-    yield StringCommand("sh", "-c", QuoteString(_MAKE), _stdin=acl)
+    if not found.belong:
+        tell(ACL, found.origin)
+    yield StringCommand("sh", "-c", QuoteString(_make()), _stdin=acl)

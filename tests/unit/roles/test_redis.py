@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from roles import history
 from roles.files import render
 from roles.hostdata import RedisData
 from roles.platform import Platform
@@ -85,7 +86,7 @@ def test_the_server_may_use_its_own_keys_and_administer_nothing() -> None:
 
 
 def test_an_acl_that_belongs_to_the_password_is_left_alone() -> None:
-    states = ["root:oauth_group 640", "root:redis 640"]
+    states = ["root:oauth_group 640", "root:redis 640", "ours"]
     fake = FakeHost(Platform.DEBIAN_12, responses={"| cmp -s - /etc/redis/users.acl": states})
     changed = fake.run(redis, RedisData(), fake.platform).changed
     assert not [name for name in changed if "password" in name]
@@ -103,7 +104,8 @@ class TestCredentials:
     """The script itself, run here on files that the user who runs the tests owns."""
 
     @pytest.fixture(autouse=True)
-    def _host(self, tmp_path: Path) -> None:
+    def _host(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(history, "STATE", str(tmp_path / "state"))
         self.root = tmp_path
         self.password = tmp_path / "oauth2" / "redis.password"
         self.acl = tmp_path / "redis" / "users.acl"
@@ -153,14 +155,15 @@ class TestCredentials:
         return process.returncode, output + error
 
     def _belongs(self) -> bool:
-        fact = credentials.CredentialsBelong()
+        fact = credentials.CredentialsState()
         done = subprocess.run(
             ["sh", "-c", self._here(fact.command(ACL))], capture_output=True, text=True, check=True
         )
         me = f"{getpass.getuser()}:{grp.getgrgid(os.getgid()).gr_name}"
-        owners = iter(("root:oauth_group", "root:redis"))
+        owners = iter(("root:oauth_group", "root:redis", me))
         lines = [line.replace(me, next(owners)) for line in done.stdout.splitlines()]
-        return fact.process(lines)
+        found = fact.process(lines)
+        return found.belong and found.origin == history.OURS
 
     def test_the_password_is_256_random_bits_and_the_acl_has_its_hash(self) -> None:
         assert not self._belongs()
