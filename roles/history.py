@@ -42,9 +42,9 @@ state={state}
 record="$state/written$target"
 if ! test -d $state/written; then
   install -d -m 0755 $state
-  begun=$(mktemp -d $state/.written-XXXXXX)
-  if test -d $state/applied; then touch "$begun/.earlier"; fi
-  mv -T "$begun" $state/written 2> /dev/null || rm -rf "$begun"  # another run was faster
+  mkdir -p -m 0700 $state/.written
+  if test -d $state/applied; then touch $state/.written/.earlier; fi
+  mv -T $state/.written $state/written 2> /dev/null || test -d $state/written
 fi
 mkdir -p "${{record%/*}}"
 was=none

@@ -34,6 +34,8 @@ _BY_NATURE = (
     (re.compile(r"(etc/oauth2/keys/ring/)[\w-]{43}"), r"\1KID"),
     (re.compile(r"(l 777 oauth_user:oauth_group )[\w-]{43}$"), r"\1KID"),
     (re.compile(r"\bpair-\w{8}\b"), "pair-NEW"),
+    # When a package's last script wrote what was kept.
+    (re.compile(r"(var/lib/portcullis/backups/\S+\.)\d{8}T\d{6}Z"), r"\1TIME"),
 )
 _CONTENT_BY_NATURE = (
     "etc/oauth2/certs/",
@@ -41,6 +43,7 @@ _CONTENT_BY_NATURE = (
     "etc/oauth2/redis.password",
     "etc/redis/users.acl",  # the password's hash
     "var/lib/fail2ban/fail2ban.sqlite3",  # times, and the address of who deploys
+    "var/lib/portcullis/written/etc/redis/users.acl",
     # Digests of the files above, each checked by the next run itself: it must have nothing to do.
     "var/lib/portcullis/applied/nginx.service",
     "var/lib/portcullis/applied/oauth-server.service",
