@@ -81,7 +81,9 @@ class RpmPackagesState(FactBase[RpmState]):
     def command(self, names: list[str]) -> StringCommand:
         return StringCommand(
             *("test -e", _BEGUN, "&& echo interrupted;"),
-            *("LC_ALL=C rpm -q --whatprovides", *map(quote, names), "; true"),
+            *("LC_ALL=C rpm -q --whatprovides", *map(quote, names), ";"),
+            # Of what is missing rpm makes its status; a database that cannot be read is no answer.
+            "rpm -q rpm > /dev/null",
         )
 
     @override

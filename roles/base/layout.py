@@ -2,7 +2,7 @@
 
 from roles.platform import Platform
 
-# tar and coreutils are essential everywhere; these are what minimal images lack.
+# What minimal images lack.
 _DEBIAN = (
     "ca-certificates",
     "chrony",
@@ -29,6 +29,7 @@ _EL = (
     "openssl",
     "procps-ng",
     "redis",
+    "tar",  # essential on Debian alone
 )
 
 PACKAGES = {

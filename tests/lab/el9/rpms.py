@@ -16,7 +16,7 @@ from tests.lab.el9.packages import (
     place,
 )
 from tests.lab.el9.spec import Rpm, render
-from tests.lab.machine import LabError, run
+from tests.lab.machine import WITH_US, LabError, run
 
 _FILES = Path(__file__).with_name("files")
 _INTERPRETERS = (b"#!/usr/bin/python3", b"#! /usr/bin/python3", b"#!/usr/bin/env python3")
@@ -49,7 +49,7 @@ def build(name: str, tree: Path, rpms: Iterable[Rpm], scratch: Path) -> list[Pat
     top, out = scratch / f"{name}.rpmbuild", scratch / f"{name}.rpms"
     defines = {"_topdir": top, "_rpmdir": out, "_rpmfilename": "%%{NAME}-%%{VERSION}.rpm"}
     run(
-        *("rpmbuild", "-bb", "--quiet", "--nodeps"),
+        *(*WITH_US, "rpmbuild", "-bb", "--quiet", "--nodeps"),
         *(word for key, value in defines.items() for word in ("--define", f"{key} {value}")),
         spec,
     )

@@ -16,7 +16,7 @@ from tests.lab.el9.packages import (
     el_name,
 )
 from tests.lab.el9.spec import Rpm
-from tests.lab.machine import run
+from tests.lab.machine import WITH_US, run
 
 _SOURCES = "rpm-source"
 
@@ -133,4 +133,4 @@ def _inside(root: Path, *argv: str) -> None:
     """Run a program in the new system, with mounts of its own that end with it."""
     script = 'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
     unshare = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-    run(*unshare, "env", "LC_ALL=C.UTF-8", "sh", "-c", script, root, *argv)
+    run(*WITH_US, *unshare, "env", "LC_ALL=C.UTF-8", "sh", "-c", script, root, *argv)

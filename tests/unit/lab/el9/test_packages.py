@@ -31,7 +31,7 @@ def test_a_file_lies_where_el_has_it_or_is_left_out(debians: str, els: str | Non
 def test_the_layout_has_what_the_deploy_wants_on_el() -> None:
     """By the names that EL 9 has, which no test here can ask a real one for."""
     made = {packages.el_name(name) for name in (*packages.DOWNLOADED, *packages.TAKEN_OUT)}
-    in_base = {"ca-certificates"}
+    in_base = {"ca-certificates", "tar"}
     wanted = {*PACKAGES[Platform.EL_9], PYTHONS[Platform.EL_9].package}
     assert wanted <= made | set(packages.EXTRAS) | in_base
 
