@@ -46,6 +46,21 @@ def test_an_interrupted_transaction_is_finished_first() -> None:
     assert list(_scripts(["interrupted", *_MISSING])) == ["Finish", "Add", "Install"]
 
 
+@pytest.mark.parametrize(("rpm", "status"), [("exit 2", 0), ("exit 1", 1)])
+def test_a_database_that_rpm_cannot_read_is_no_answer(
+    rpm: str, status: int, tmp_path: Path
+) -> None:
+    """Two missing packages are status 2 of the first question; the second asks for rpm itself."""
+    first = 'test "$2" = --whatprovides' if status == 0 else "true"
+    program = tmp_path / "rpm"
+    program.write_text(f"#!/bin/sh\n{first} && {rpm}\nexit 0\n")
+    program.chmod(0o755)
+    command = rpm_packages.RpmPackagesState().command(["nginx", "redis"]).get_raw_value()
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(["sh", "-c", command], env={"PATH": path}, check=False)
+    assert done.returncode == status
+
+
 class Machine:
     """A directory of programs that stand in for rpm's and dnf's, and what they were called with."""
 
