@@ -28,10 +28,11 @@ dnf_() {{
     said=$(LC_ALL=C dnf --assumeyes --setopt=exit_on_lock=True --setopt=install_weak_deps=False \\
       --setopt=metadata_expire=3600 "$@" 2>&1 < /dev/null) && return 0 || status=$?
     tries=$((tries + 1))
-    test $status = 200 && test $tries -lt 60 || {{ echo "$said" >&2; return $status; }}
+    test $status = 200 && test $tries -lt 60 || {{ complain; return $status; }}
     sleep 5
   done
 }}
+complain() {{ echo "$said" | sed 's|//[^/@ ]*@|//***@|g' >&2; }}  # a mirror may have a password
 known() {{ rpm -qa | grep -v '^gpg-pubkey-' | LC_ALL=C sort; }}
 added() {{ known | LC_ALL=C comm -13 $begun -; }}"""
 

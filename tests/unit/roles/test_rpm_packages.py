@@ -134,6 +134,11 @@ def test_a_refused_transaction_is_an_error_and_leaves_nothing_to_finish(machine:
     assert not machine.begun.exists()
 
 
+def test_the_password_of_a_mirror_stays_out_of_an_error(machine: Machine) -> None:
+    machine.dnf("echo 'Cannot download https://me:secret@mirror.test/el9: 401'; exit 1")
+    assert machine.runs(_INSTALL).stderr == "Cannot download https://***@mirror.test/el9: 401\n"
+
+
 def test_what_a_killed_dnf_recorded_is_installed_anew_by_the_next_run(machine: Machine) -> None:
     machine.dnf(f'echo nginx-1.20 >> "{machine.installed}"; kill -9 $PPID; exit 9')
     machine.runs(_INSTALL)
