@@ -96,6 +96,10 @@ class Stage:
         run = Run(self.lab, inventory)
         run.must_succeed()
 
+    def must_be_as_expected(self, run: str) -> None:
+        differences = digest.differences(self.expected[run], digest.of(self.lab))
+        assert not differences, "\n".join(differences)
+
     def secrets(self) -> dict[str, str]:
         """What is made on the host once and for ever, if it is there: name to fingerprint."""
         made = self.lab.ssh(

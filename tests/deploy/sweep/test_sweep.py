@@ -41,7 +41,7 @@ def test_an_interrupted_run_is_finished_by_the_next(host: Stage, case: Case) -> 
     with KINDS[case.kind](run):
         made = host.secrets()
         _finish(host, inventory)
-    assert digest.differences(host.expected[case.point.run], digest.of(host.lab)) == []
+    host.must_be_as_expected(case.point.run)
     assert running.pending(host.lab, inventory=inventory) == []
     # What an interrupted run had made is what the host goes on with.
     assert made.items() <= host.secrets().items()
@@ -60,7 +60,7 @@ def test_a_disk_that_is_full_before_the_run_is_an_error_and_no_loss(host: Stage)
     changed = digest.differences(before, digest.of(host.lab))
     assert [line for line in changed if " kernel " not in line] == []
     host.finish(inventory)
-    assert digest.differences(host.expected["changed"], digest.of(host.lab)) == []
+    host.must_be_as_expected("changed")
 
 
 def _finish(host: Stage, inventory: str) -> None:
