@@ -19,12 +19,12 @@ class Point:
 
 # In the order of a run. Where an operation takes seconds there are several points in it.
 POINTS = (
-    Point("first", "Refresh the package lists"),
+    Point("first", "Fetch missing packages", after=1.0),
     Point("first", "Install packages", after=0.5),
     Point("first", "Install packages", after=2.0),
     Point("first", "Install packages", after=4.0),
     Point("first", "Install packages", after=6.0),
-    Point("first", "Make the user oauth_user"),
+    Point("first", "Have the user oauth_user"),
     Point("first", "Apply the kernel settings"),
     Point("first", "Write chrony.conf"),
     Point("first", "Install the certificate and its key"),
