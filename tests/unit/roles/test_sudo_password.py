@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,9 @@ class _Host:
         self._answers = list(answers) or [(True, "")]
         self.connector = SSHConnector.__new__(SSHConnector)
         self.connector.run_shell_command = self._plain  # type: ignore[method-assign]
+        connected = SimpleNamespace(is_active=lambda: True)
+        client = SimpleNamespace(get_transport=lambda: connected)
+        self.connector.client = client  # type: ignore[assignment]
 
     def _plain(
         self, command: StringCommand, *_: object, **arguments: Any
