@@ -3,6 +3,7 @@
 A host keeps what differs from its image in its overlay: a copy of that is a copy of the host.
 """
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,16 +64,16 @@ def free_disk(name: str) -> None:
     host.directory(name, "fill").unlink(missing_ok=True)
 
 
-def processes(name: str) -> list[Path]:
-    """List the host's processes, as directories of the machine's /proc."""
+def processes(name: str, file: str, pattern: str) -> list[int]:
+    """The host's processes, as the machine numbers them, whose /proc/ID/`file` has a match."""
     unit = naming.unit(name, _host(name))
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"/{unit}" in (process / "cgroup").read_text():
-                found.append(process)
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            if f"/{unit}" not in (process / "cgroup").read_text():
+                continue
+            if re.search(pattern, (process / file).read_text(errors="replace"), re.MULTILINE):
+                found.append(int(process.name))
     return found
 
 

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from tests.deploy.sweep.run import Run
 from tests.lab import snapshot
@@ -33,9 +33,9 @@ def killed(run: Run) -> Iterator[None]:
 @contextmanager
 def cut(run: Run) -> Iterator[None]:
     """The host ends the connection; what runs there goes on."""
-    for process in snapshot.processes(run.lab.name):
-        if (process / "cmdline").read_bytes().startswith(b"sshd: deploy"):
-            os.kill(int(process.name), signal.SIGKILL)
+    for session in snapshot.processes(run.lab.name, "cmdline", r"\Asshd: deploy"):
+        with suppress(ProcessLookupError):  # one of a session has ended the others
+            os.kill(session, signal.SIGKILL)
     run.must_fail()
     yield
 
@@ -82,12 +82,10 @@ def rivalled(run: Run) -> Iterator[None]:
     yield
 
 
-def _init(run: Run) -> str:
+def _init(run: Run) -> int:
     """The host's first process, as the machine numbers it."""
-    for process in snapshot.processes(run.lab.name):
-        if re.search(r"^NSpid:.*\t1$", (process / "status").read_text(), re.MULTILINE):
-            return process.name
-    raise AssertionError("the host has no first process")
+    (first,) = snapshot.processes(run.lab.name, "status", r"^NSpid:.*\t1$")
+    return first
 
 
 def _port(run: Run) -> int:
