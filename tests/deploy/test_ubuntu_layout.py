@@ -139,12 +139,16 @@ class TestFirewall:
 
     def test_one_that_an_operator_stopped_is_not_started(self, ubuntu: RunningLab) -> None:
         root(ubuntu, "systemctl restart ufw")
+        root(ubuntu, "ufw delete allow 443/tcp comment Portcullis")
+        root(ubuntu, "systemctl stop ufw")
+        refused = running.pyinfra(ubuntu, "-y")
+        assert refused.returncode == 1
+        assert "ufw is enabled and does not run: at the next boot it would close 443" in (
+            refused.stdout + refused.stderr
+        )
+        assert "Traceback" not in refused.stdout + refused.stderr
+        root(ubuntu, "systemctl start ufw")
+        running.deploy(ubuntu)
         root(ubuntu, "systemctl stop ufw")
         running.deploy(ubuntu)
         assert root(ubuntu, "ufw status") == "Status: inactive\n"
-        root(ubuntu, "ufw delete allow 443/tcp comment Portcullis")
-        refused = running.pyinfra(ubuntu, "-y")
-        root(ubuntu, "systemctl start ufw")
-        assert refused.returncode == 1
-        assert "ufw is enabled and does not run" in refused.stderr
-        assert "Traceback" not in refused.stdout + refused.stderr
