@@ -105,7 +105,7 @@ sweep: .venv ## Interrupt a deploy at 30 points and let the next finish it (root
 	SWEEP=1 .venv/bin/pytest -v -n 2 tests/deploy/sweep
 
 .PHONY: bench
-bench: .venv /usr/bin/wrk ## Speed and size, as ratios (others: node and npm; NAMES=)
+bench: .venv /usr/bin/wrk ## Speed and size (others: node and npm; deploys: root; NAMES=)
 	.venv/bin/python -m benchmarks $(NAMES)
 
 /usr/bin/wrk:

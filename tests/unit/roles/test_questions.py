@@ -227,6 +227,20 @@ def test_what_roles_ask_themselves_is_asked_together_where_it_is_said_before(
     assert seen == [(str(Path.cwd()), "/")] * 2
 
 
+def test_without_a_forecast_a_late_question_is_asked_alone(files: list[str]) -> None:
+    """Nobody wants the other answers before the plan is carried out, and then they are old."""
+
+    def roles() -> None:
+        if not rehearsing():
+            host.get_fact(Lines, path=files[0])
+        wanting(files[1:], "one")()
+
+    planning, ran = run(roles, forecast=False)
+    assert [command.split()[0] for command in planning] == ["cat"]
+    assert ran == ["sh"]
+    assert run(roles)[0] == ["sh"]
+
+
 def test_an_operation_that_would_be_planned_twice_is_refused() -> None:
     def roles() -> None:
         server.shell(name="Do it", commands=["true"])
