@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import RLock
 from typing import IO
 
+import gevent
 from uv import find_uv_bin
 
 from roles.errors import DeployError
@@ -80,8 +81,9 @@ def build(target: Target) -> Release:
             _add_server(tree)
             digest = _write_manifest(tree)
             packed = Path(scratch) / "release.tar.gz"
+            # Not here: the greenlets that keep connections and deploy locks alive would wait.
             with packed.open("wb") as file:
-                _pack(tree, file)
+                gevent.get_hub().threadpool.apply(_pack, (tree, file))
             archive = packed.rename(directory / f"{digest}.tar.gz")
         return Release(digest, archive)
 

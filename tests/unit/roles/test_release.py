@@ -6,7 +6,10 @@ import hashlib
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import IO
 
+import gevent
 import pytest
 
 from roles.oauth_server import release as release_module
@@ -59,6 +62,23 @@ def test_a_second_build_from_nothing_has_the_same_name(
     again = build(TARGET)
     assert again.digest == built.digest
     assert again.archive.read_bytes() == built.archive.read_bytes()
+
+
+def test_other_greenlets_go_on_while_it_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They hold the deploy locks, which are lost where nothing is heard for half a minute."""
+    went_on = Event()
+    pack = release_module._pack
+
+    def waiting(tree: Path, file: IO[bytes]) -> None:
+        assert went_on.wait(10), "nothing else ran while the release was packed"
+        pack(tree, file)
+
+    monkeypatch.setattr(release_module, "_CACHE", tmp_path)
+    monkeypatch.setattr(release_module, "_pack", waiting)
+    gevent.spawn(went_on.set)
+    build(TARGET)
 
 
 def test_a_changed_server_is_another_release(
