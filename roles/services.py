@@ -125,8 +125,12 @@ def running(
             "  tries=$((tries + 1)); sleep 0.2",
             "done",
             f"install -d -m 0755 {_STAMPS}",
+            # What a killed run left goes with a later one; what a full disk leaves goes at once.
+            f"find {_STAMPS} -maxdepth 1 -type f -name '.??????' -mmin +60 -delete || :",
             f"new=$(mktemp {_STAMPS}/.XXXXXX)",
-            f'echo "$wanted" > "$new" && mv -T "$new" {stamp}',
+            "trap 'rm -f \"$new\"' EXIT",
+            f'echo "$wanted" > "$new"',
+            f'mv -T "$new" {stamp}',
         ]
     yield StringCommand("sh", "-c", QuoteString("\n".join(lines)))
 
