@@ -129,7 +129,7 @@ def running(
             f"find {_STAMPS} -maxdepth 1 -type f -name '.??????' -mmin +60 -delete || :",
             f"new=$(mktemp {_STAMPS}/.XXXXXX)",
             "trap 'rm -f \"$new\"' EXIT",
-            f'echo "$wanted" > "$new"',
+            'echo "$wanted" > "$new"',
             f'mv -T "$new" {stamp}',
         ]
     yield StringCommand("sh", "-c", QuoteString("\n".join(lines)))
