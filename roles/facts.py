@@ -87,7 +87,7 @@ class FileStates(FactBase[dict[str, FileState]]):
             "for path in",
             *quoted,
             '; do test -f "$path" && test ! -L "$path" && stat -c "%U %G %04a" -- "$path" &&',
-            'sum=$(sha256sum < "$path" | cut -c 1-64) && echo "$sum" && echo "$path" && {',
+            'sum=$(sha256sum < "$path") && sum=${sum%% *} && echo "$sum" && echo "$path" && {',
             history.origin(),
             "; }; done; true",
         )
