@@ -109,8 +109,8 @@ class Cycle:
         if self._head is None:
             self._begin(message["status"], message["headers"])
             return
-        body = message["body"]
-        if len(body) != self._expected or message.get("more_body"):
+        body = message.get("body")
+        if self.answered or body is None or len(body) != self._expected or message.get("more_body"):
             raise RuntimeError("an answer has the one body that its Content-Length announces")
         await self._peer.drained()
         if self.gone:
@@ -133,6 +133,9 @@ class Cycle:
         values = b"".join([value for _, value in headers])
         if length is None or _CONTROL.search(values):
             raise RuntimeError("an answer has a Content-Length, and headers of one line each")
+        if self.expects_continue and self.more_body:
+            # RFC 9110 §10.1.1: whether what comes next is the body nobody knows.
+            self.keep_alive = False
         self.expects_continue = False
         self._expected = length
         self._head = head

@@ -211,3 +211,35 @@ def test_a_client_that_asks_first_may_be_answered_at_once() -> None:
     written = asyncio.run(run())
     assert len(written) == 1
     assert written[0].startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_request_is_answered_once() -> None:
+    """A second answer would be taken for that of the next request."""
+
+    async def run() -> _Peer:
+        peer = _Peer()
+        cycle = _cycle(peer)
+        await _answer(cycle)
+        with pytest.raises(RuntimeError):
+            await cycle.send(_body())
+        with pytest.raises(RuntimeError):
+            await cycle.send(_start())
+        return peer
+
+    peer = asyncio.run(run())
+    assert len(peer.written) == peer.answers == 1
+
+
+def test_a_body_that_may_or_may_not_come_ends_the_connection() -> None:
+    """RFC 9110 §10.1.1; one that has come ends nothing."""
+
+    async def run(*, came: bool) -> bytes:
+        peer = _Peer()
+        cycle = _cycle(peer, expects_continue=True)
+        if came:
+            cycle.end_body()
+        await _answer(cycle)
+        return peer.written[0]
+
+    assert b"connection: close" in asyncio.run(run(came=False))
+    assert b"connection: close" not in asyncio.run(run(came=True))
