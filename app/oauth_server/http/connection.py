@@ -16,6 +16,8 @@ from oauth_server.http.cycle import Cycle
 _REQUEST_DEADLINE = 15.0
 _KEEP_ALIVE = 5.0
 _CLOSE_DEADLINE = 2.0
+# For a client to read of what it was sent, when no more fits on its way.
+_DRAIN_DEADLINE = 10.0
 _MAX_HEAD = 16 * 1024
 _MAX_HEADERS = 64
 # Sizes, extensions and trailers of chunks, all together.
@@ -57,8 +59,9 @@ class Connection(asyncio.Protocol):
         # The request before a close is answered, whatever has arrived after it.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._transport: asyncio.Transport
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle
         self._refused = False
+        self._closing = False
         # When to end the connection unless something happens: the client's time, not ours.
         self._due: float | None = None
         self._reading = True
@@ -90,8 +93,8 @@ class Connection(asyncio.Protocol):
         if not self._receiving:
             self._begin()
         # A head is read no further than its bound, whatever else has arrived with it.
-        while data and not self._refused:
-            part = data[: _MAX_HEAD - self._head] if self._in_head else data
+        while data and not (self._refused or self._closing):
+            part = data[: _MAX_HEAD - self._head if self._in_head else _MAX_HEAD]
             data = data[len(part) :]
             self._completed = False
             self._framing += 0 if self._in_head else len(part)
@@ -104,9 +107,13 @@ class Connection(asyncio.Protocol):
                 # We speak nothing else, so the request is answered, and nothing after it is.
                 self._refused = True
 
+    def eof_received(self) -> None:
+        """asyncio closes, too, but would wait for ever for who reads nothing."""
+        self._close()
+
     def connection_lost(self, _error: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._closing = True
+        self._timer.cancel()
         self._state.connections.discard(self)
         self._waiting.clear()
         for cycle in (self._running, self._latest):
@@ -125,10 +132,9 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """Ask for the end of the connection, after the answer to what was received (uvicorn's)."""
         if self._latest is None or self._latest.answered:
-            self._transport.close()
+            self._close()
         else:
             self._latest.keep_alive = False
-        self._finish_closing()
 
     # What the parser finds; an exception in these becomes a HttpParserError of feed_data's.
 
@@ -152,7 +158,6 @@ class Connection(asyncio.Protocol):
         names = [name for name, _ in self._headers]
         if len(self._waiting) >= _MAX_PIPELINED or not self._is_clear(version, names):
             raise _RefusedError
-        self._in_head = False
         self._latest = Cycle(
             self._scope(version),
             self,
@@ -162,8 +167,13 @@ class Connection(asyncio.Protocol):
                 and self._parser.should_keep_alive()
                 and not self._parser.should_upgrade()
             ),
-            expects_continue=b"expect" in names and self._values(b"expect") == [b"100-continue"],
+            expects_continue=(  # RFC 9110 §10.1.1: to 1.0 that would be the answer
+                b"expect" in names
+                and version == "1.1"
+                and self._values(b"expect") == [b"100-continue"]
+            ),
         )
+        self._in_head = False
         if self._running is None:
             self._start(self._latest)
         else:
@@ -184,17 +194,22 @@ class Connection(asyncio.Protocol):
             self._latest.end_body()
         self._receiving, self._in_head, self._completed = False, True, True
         self._head = self._framing = 0
-        self._due = None
+        answered = self._running is None  # before its end had come
+        self._due = self._loop.time() + _KEEP_ALIVE if answered else None
 
     # What a request's cycle asks for.
 
     def write(self, data: bytes) -> None:
-        if not self._transport.is_closing():
+        if not self._closing:
             self._transport.write(data)
 
     async def drained(self) -> None:
         if self._writable is not None:
-            await asyncio.shield(self._writable)
+            timer = self._loop.call_later(_DRAIN_DEADLINE, self._transport.abort)
+            try:
+                await asyncio.shield(self._writable)
+            finally:
+                timer.cancel()
 
     def resume_reading(self) -> None:
         if not self._reading:
@@ -204,9 +219,8 @@ class Connection(asyncio.Protocol):
     def on_answer(self) -> None:
         cycle, self._running = self._running, None
         if cycle is not None and not cycle.keep_alive:
-            self._transport.close()
-        if self._transport.is_closing():
-            self._finish_closing()
+            self._close()
+        if self._closing or self._transport.is_closing():
             return
         self.resume_reading()
         if self._waiting:
@@ -228,7 +242,7 @@ class Connection(asyncio.Protocol):
             await self._app(cycle.scope, cycle.receive, cycle.send)
         finally:
             if not cycle.answered:
-                self._transport.close()
+                self._close()
             if (task := asyncio.current_task()) is not None:
                 self._state.tasks.discard(task)
 
@@ -271,26 +285,28 @@ class Connection(asyncio.Protocol):
                 self._head += len(part)
                 if self._head >= _MAX_HEAD:
                     raise _RefusedError
-        elif (
-            self._framing > _MAX_FRAMING and self._latest is not None and not self._latest.answered
-        ):
+        elif self._framing > _MAX_FRAMING:
             raise _RefusedError
 
     def _refuse(self) -> None:
-        """400, unless the answer to an earlier request comes first."""
+        """400, unless the answer to an earlier request comes first, or this one has its answer."""
         self._refused = True
         running = self._running
-        if running is None or running.more_body:
-            self.write(_REFUSED)
-            self._transport.close()
-        else:
+        if running is not None and not running.more_body:
             running.keep_alive = False
             self._waiting.clear()
-        self._finish_closing()
+            return
+        if running is not None or self._in_head:
+            self.write(_REFUSED)
+        self._close()
 
-    def _finish_closing(self) -> None:
-        if self._transport.is_closing():
-            self._loop.call_later(_CLOSE_DEADLINE, self._transport.abort)
+    def _close(self) -> None:
+        """When what was written is on its way, and soon whether it is or not."""
+        if not self._closing:
+            self._closing = True
+            self._transport.close()
+            self._timer.cancel()
+            self._timer = self._loop.call_later(_CLOSE_DEADLINE, self._transport.abort)
 
     def _begin(self) -> None:
         self._receiving = True
@@ -303,9 +319,8 @@ class Connection(asyncio.Protocol):
             if self._receiving:
                 self._transport.abort()
             else:
-                self._transport.close()
-                self._finish_closing()
-        elif not self._transport.is_closing():
+                self._close()
+        else:
             at = now + _KEEP_ALIVE
             self._timer = self._loop.call_at(min(at, self._due or at), self._watch)
 
