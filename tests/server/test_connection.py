@@ -152,3 +152,13 @@ def test_what_follows_a_close_is_not_done(server: Server) -> None:
         connection.sendall(LIVE + b"Connection: close\r\n\r\n" + POST + b"\r\n")
         assert rest(connection).count(b"HTTP/1.1 ") == 1
     assert server.log()[before:] == []
+
+
+def test_a_client_of_1_0_has_one_request_a_connection(server: Server) -> None:
+    """RFC 9112 §9.3: a proxy of 1.0 passes on a keep-alive that it doesn't understand."""
+    with server.connect() as connection:
+        request = b"GET /health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+        connection.sendall(request * 2)
+        received = rest(connection)
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert b"\r\nconnection: close\r\n" in received
