@@ -79,8 +79,8 @@ MUTATIONS = [
     Mutation(
         "somebody else is in the service account's group",
         "BASE-01",
-        "gpasswd -a deploy oauth_group",
-        "gpasswd -d deploy oauth_group",
+        "gpasswd -a deploy oauth_group > /dev/null",
+        "gpasswd -d deploy oauth_group > /dev/null",
     ),
     Mutation(
         "another account is the service account",
