@@ -166,7 +166,7 @@ def test_another_key_signs(reloadable: Server, own_site: Site) -> None:
         assert new != old
         assert claims_of(token(http).json()["access_token"], http)["client_id"] == "gateway_01"
         assert http.get("/health/ready").status_code == 200
-    # The old one's threads end; one that loads has been added to one more than cores, and the loop's.
+    # The old one's threads end; one that loads, and the loop's, are there beside those that sign.
     wanted = len(os.sched_getaffinity(0)) + 3
     end = time.monotonic() + 5
     while len(threads(reloadable)) != wanted and time.monotonic() < end:
