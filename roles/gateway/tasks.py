@@ -10,6 +10,7 @@ from roles.files import managed_file, render
 from roles.gateway import page
 from roles.gateway.facts import HasIpv6
 from roles.gateway.layout import LAYOUTS
+from roles.gateway.selinux import policy_loaded
 from roles.platform import Platform
 from roles.services import running
 
@@ -42,6 +43,11 @@ def gateway(issuer: str, platform: Platform, after: tuple[OperationMeta, ...] = 
         ),
         check='nginx -t -q -c "$candidate"',
     )
+    if platform.is_el:
+        policy_loaded(
+            name="Let nginx reach the server's socket where SELinux is on [GW-02]",
+            text=render("gateway/portcullis.cil.j2"),
+        )
     running(
         name="Run nginx [GW-02]",
         service="nginx.service",
