@@ -23,12 +23,20 @@ _INSTALL = (
     "-o DPkg::Lock::Timeout=300 install"
 )
 
-# Another apt may still be at work: one of a run whose connection was cut, or the host's own.
-_CONFIGURE = """\
+# Another apt may still be at work: one of a run whose connection was cut, or the host's own. Where
+# a full disk or a power cut ended the unpacking, dpkg cannot go on, and apt not by itself: what is
+# half there has to be named to it.
+_CONFIGURE = f"""\
 tries=0
-until DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a; do
-  tries=$((tries + 1)); test $tries -lt 60 || exit 1; sleep 5
-done"""
+until said=$(export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+    dpkg --force-confold --configure -a 2>&1); do
+  case "$said" in *"lock was locked"*) ;; *) tries=60;; esac
+  tries=$((tries + 1)); test $tries -lt 60 || break
+  sleep 5
+done
+test $tries -lt 60 && exit
+half=$(dpkg-query -W -f '${{db:Status-Status}} ${{Package}}\\n' | sed -n 's/^half-installed //p')
+{_INSTALL} --fix-broken --reinstall $half || {{ echo "$said" >&2; exit 1; }}"""
 
 # Nothing makes apt wait for the lock on its lists, which a new machine's own apt holds for long.
 # It ends with 0 when no mirror answers, and goes on with the lists of last time: what is wanted is

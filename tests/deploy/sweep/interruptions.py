@@ -72,9 +72,16 @@ def full(run: Run) -> Iterator[None]:
 
 @contextmanager
 def rivalled(run: Run) -> Iterator[None]:
-    """Another run begins meanwhile: it is refused, and this one goes on as if nothing had been."""
-    rival = Run(run.lab, run.inventory)
-    rival.must_fail()
+    """Another run begins meanwhile: it is refused, and this one goes on as if nothing had been.
+
+    It is held up until then, for less than its lease: late in a run it would have ended before.
+    """
+    os.kill(run.pid, signal.SIGSTOP)
+    try:
+        rival = Run(run.lab, run.inventory)
+        rival.must_fail()
+    finally:
+        os.kill(run.pid, signal.SIGCONT)
     busy = _BUSY.search(rival.said)
     assert busy, rival.said
     assert int(busy[1]) == run.pid
