@@ -72,10 +72,7 @@ def only_plans(state: State) -> bool:
 
 def _hold_all(state: State) -> list[str]:
     """Give the reasons, a line for each host whose lock cannot be had."""
-    hosts = sorted(
-        (host for host in state.active_hosts if isinstance(host.connector, SSHConnector)),
-        key=lambda host: host.name,
-    )
+    hosts = sorted(state.active_hosts, key=lambda host: host.name)
     state.add_callback_handler(_Release())
     _let_prompts_wait()
     # One first: of two runs with the same hosts at the same instant it lets one through.
@@ -87,9 +84,11 @@ def _hold_all(state: State) -> list[str]:
 
 
 def _attempt(state: State, host: Host) -> str | None:
-    """Hold a host's lock; give the reason where that cannot be."""
+    """Hold a host's lock; give the reason where that cannot be. One without SSH has none."""
+    if not isinstance(host.connector, SSHConnector):
+        return None
     try:
-        _locks[host] = _Lock(state, host)
+        _locks[host] = _Lock(state, host, host.connector)
     except DeployError as error:
         return str(error)
     except (SSHException, OSError, EOFError) as error:
@@ -100,8 +99,8 @@ def _attempt(state: State, host: Host) -> str | None:
 class _Lock:
     """The held lock of one host. Raises LockError if it cannot be had."""
 
-    def __init__(self, state: State, host: Host) -> None:
-        self._state, self._host = state, host
+    def __init__(self, state: State, host: Host, connector: SSHConnector) -> None:
+        self._host, self._connector = host, connector
         found, _ = pop_global_arguments(state, host, {})
         arguments: dict[str, Any] = {k: v for k, v in found.items() if k in CONNECTOR_ARGUMENT_KEYS}
         util.extract_control_arguments(cast("ConnectorArguments", arguments))
@@ -109,7 +108,7 @@ class _Lock:
         code, said = self._start(arguments, password)
         if code != 0 and arguments.get("_sudo") and not password:
             # sudo may want one: another command lets pyinfra ask for it, or says what is wrong.
-            host.connector.run_shell_command(StringCommand("true"), **arguments)
+            connector.run_shell_command(StringCommand("true"), **arguments)
             if password := sudo_password.known(host):
                 code, said = self._start(arguments, password)
         if code != 0:
@@ -143,9 +142,8 @@ class _Lock:
 
     @property
     def _transport(self) -> Transport:
-        connector = self._host.connector
-        assert isinstance(connector, SSHConnector) and connector.client  # noqa: S101, PT018
-        transport = connector.client.get_transport()
+        client = self._connector.client
+        transport = client.get_transport() if client else None
         if transport is None:
             raise SSHException("the connection was lost")
         return transport

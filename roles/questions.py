@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from functools import wraps
+from functools import partial, wraps
 from secrets import token_hex
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -175,7 +175,7 @@ def rehearse(
     questions = Questions(host.state, host.connector)
     host.connector_data[_KEY] = questions
     for fact in first:
-        questions.note(lambda fact=fact: iter([host.get_fact(fact)]))  # type: ignore[misc]
+        questions.note(partial(_asked, fact))
     questions.rehearsing = True
     planned = len(host.op_hash_order)
     try:
@@ -184,6 +184,10 @@ def rehearse(
         questions.rehearsing = False
     if len(host.op_hash_order) != planned:
         raise TypeError("a role uses an operation of pyinfra's as it is: wrap it in `expected`")
+
+
+def _asked(fact: type[FactBase[Any]]) -> Iterator[object]:
+    yield host.get_fact(fact)
 
 
 def rehearsing() -> bool:
