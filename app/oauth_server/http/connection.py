@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
         cycle, self._running = self._running, None
         if cycle is not None and not cycle.keep_alive:
             self._close()
-        if self._closing or self._transport.is_closing():
+        if self._closing:
             return
         self.resume_reading()
         if self._waiting:
@@ -294,7 +294,6 @@ class Connection(asyncio.Protocol):
         running = self._running
         if running is not None and not running.more_body:
             running.keep_alive = False
-            self._waiting.clear()
             return
         if running is not None or self._in_head:
             self.write(_REFUSED)
