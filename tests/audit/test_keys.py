@@ -22,11 +22,12 @@ QUESTIONS = {
     "directory": states_of(_KEYS),
     "links": f"cd {_KEYS} && for link in {' '.join(_LINKS)} ring/active; do "
     'echo "$link|$(readlink "$link")"; done',
-    "ring": f"cd {_KEYS}/ring && stat -c '%n|%U:%G %04a %F' */ */private.pem */public.pem",
+    # One kid in 64 begins with a hyphen.
+    "ring": f"cd {_KEYS}/ring && stat -c '%n|%U:%G %04a %F' -- */ */private.pem */public.pem",
     # For each key its name, its public half on the disk, and the one that its private half has.
     "halves": f"cd {_KEYS}/ring && for key in */; do case $key in active/) continue;; esac; "
-    'echo "= $key"; cat "$key/public.pem"; '
-    'echo "= private half"; openssl pkey -in "$key/private.pem" -passin pass: -pubout; done',
+    'echo "= $key"; cat "./$key/public.pem"; '
+    'echo "= private half"; openssl pkey -in "./$key/private.pem" -passin pass: -pubout; done',
 }
 
 
