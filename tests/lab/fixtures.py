@@ -6,7 +6,7 @@ A conftest takes them over by importing `lab` and `make_lab`.
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
 from string import ascii_lowercase
@@ -47,9 +47,9 @@ class MakeLab(Protocol):
         """Bring up a lab of its own with hosts of these kinds, or with one host."""
 
 
-@pytest.fixture(scope="session")
-def make_lab() -> Iterator[MakeLab]:
-    """Make labs that end with the test session; skip, or under CI fail, where none can be made."""
+@contextmanager
+def _labs() -> Iterator[MakeLab]:
+    """Skip, or under CI fail, where none can be made."""
     require_lab()
     with ExitStack() as made:
 
@@ -61,10 +61,18 @@ def make_lab() -> Iterator[MakeLab]:
         yield make
 
 
+@pytest.fixture(scope="module")
+def make_lab() -> Iterator[MakeLab]:
+    """Make labs that end with the module: the kernel has room for some twenty hosts at once."""
+    with _labs() as make:
+        yield make
+
+
 @pytest.fixture(scope="session")
-def lab(make_lab: MakeLab) -> RunningLab:
+def lab() -> Iterator[RunningLab]:
     """Give one lab with one host to all tests of the session."""
-    return make_lab()
+    with _labs() as make:
+        yield make()
 
 
 def unused_name() -> str:
