@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -182,6 +183,10 @@ class Server:
 
     async def run(self) -> None:
         """Serve until a signal says stop."""
+        # A reload's steps follow each other. With room for more, another thread would be started
+        # where the first is not idle yet, and kept.
+        loading = ThreadPoolExecutor(1, thread_name_prefix="load")
+        asyncio.get_running_loop().set_default_executor(loading)
         self._checker = PasswordChecker()
         self._signer = FileSigner(self._loaded.ring.active, observe=self._metrics.signature)
         self._current = Current(Generation(self._application(self._loaded, self._signer)))

@@ -166,13 +166,12 @@ def test_another_key_signs(reloadable: Server, own_site: Site) -> None:
         assert new != old
         assert claims_of(token(http).json()["access_token"], http)["client_id"] == "gateway_01"
         assert http.get("/health/ready").status_code == 200
-    # The old one's threads end. Beside those that sign there are the loop's and those that loaded:
-    # one, or two if the first was not yet idle when the second was asked for.
-    most = 1 + (len(os.sched_getaffinity(0)) + 1) + 2
+    # The old one's threads end; one that loads, and the loop's, are there beside those that sign.
+    wanted = len(os.sched_getaffinity(0)) + 3
     end = time.monotonic() + 5
-    while len(threads(reloadable)) > most and time.monotonic() < end:
+    while len(threads(reloadable)) != wanted and time.monotonic() < end:
         time.sleep(0.05)
-    assert len(threads(reloadable)) <= most
+    assert len(threads(reloadable)) == wanted
 
 
 def threads(server: Server) -> list[Path]:
