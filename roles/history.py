@@ -35,16 +35,19 @@ else
   then echo distribution; else echo foreign; fi
 fi"""
 
+# One at a time: what they write has one name, so a dead run leaves one part that the next takes.
 # Killed between the note and the rename, or between the rename and the end: both contents are
 # known as the deploy's then. What is kept is named after its last change: once more is the same.
 _BEFORE = """\
 state={state}
 record="$state/written$target"
+test -d $state || install -d -m 0755 $state
+exec 8>> $state/.lock
+flock 8
 if ! test -d $state/written; then
-  install -d -m 0755 $state
   mkdir -p -m 0700 $state/.written
   if test -d $state/applied; then touch $state/.written/.earlier; fi
-  mv -T $state/.written $state/written 2> /dev/null || test -d $state/written
+  mv -T $state/.written $state/written
 fi
 mkdir -p "${{record%/*}}"
 was=none
@@ -61,11 +64,11 @@ then
   ls "$kept".2* | head -n -{kept} | xargs -r -d '\\n' rm -f
 fi
 {{ grep -sx "$was" "$record" || :; echo {sha256}; }} > "$record.new"
-mv -T "$record.new" "$record" 2> /dev/null || test -e "$record"
+mv -T "$record.new" "$record"
 """
 _AFTER = """\
 echo {sha256} > "$record.new"
-mv -T "$record.new" "$record" 2> /dev/null || test -e "$record"
+mv -T "$record.new" "$record"
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import grp
 import os
@@ -19,7 +20,7 @@ from tests.unit.roles.fakehost import Command, FakeHost
 _GROUP = grp.getgrgid(os.getgid()).gr_name
 
 
-_TO_RECORD = 'mv -T "$record.new" "$record" 2> /dev/null || test -e "$record"'
+_TO_RECORD = 'mv -T "$record.new" "$record"'
 
 
 class _Place:
@@ -151,6 +152,22 @@ def test_a_run_that_is_killed_leaves_nothing_that_passes_for_an_edit(
     assert place.origin == "unfinished"
     place.deploy("three\n")
     assert (place.origin, place.kept) == ("ours", [])
+
+
+def test_of_two_runs_one_writes_down_what_was_there_and_the_other_waits(place: _Place) -> None:
+    place.deploy("one\n")
+    place.target.write_text("edited\n")
+    with (place.state / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = subprocess.Popen(
+            ["sh", "-c", place.command("two\n").text], stdin=subprocess.PIPE, text=True
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.communicate("two\n", timeout=0.5)
+        assert place.target.read_text() == "edited\n"
+        assert place.kept == []
+    assert second.wait(30) == 0
+    assert (place.target.read_text(), place.kept) == ("two\n", ["edited\n"])
 
 
 def test_an_edit_that_a_killed_run_kept_already_is_kept_once(place: _Place) -> None:
