@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from oauth_server import clients, composition, systemd, users
-from oauth_server.composition import Loaded
 from oauth_server.keys import ring
+from oauth_server.loading import Loaded
 from oauth_server.log import LogFile
 from oauth_server.settings import Settings, load
 from oauth_server.store.memory import MemoryStore

@@ -7,18 +7,16 @@ import ipaddress
 import logging
 import signal
 import socket
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
 from starlette.types import ASGIApp
 
-from oauth_server import certificate, clients, files, log, systemd, users
+from oauth_server import files, loading, log, systemd
 from oauth_server import settings as settings_file
 from oauth_server.clients import Clients
 from oauth_server.errors import OperatorError
@@ -52,9 +50,13 @@ from oauth_server.http.revoke import RevokeEndpoint
 from oauth_server.http.serving import Certificate
 from oauth_server.http.sessions import Sessions
 from oauth_server.http.token import TokenEndpoint
-from oauth_server.keys import ring as key_ring
+from oauth_server.keys import served
+from oauth_server.keys.entry import State
+from oauth_server.keys.following import Follower
 from oauth_server.keys.ring import KeyRing
-from oauth_server.keys.signer import FileSigner, Signer
+from oauth_server.keys.served import ServedFile
+from oauth_server.keys.signer import BoundedSigner, ConfirmedSigner, FileSigner, NoSigner, Signer
+from oauth_server.loading import Loaded
 from oauth_server.metrics import Metrics
 from oauth_server.models import GrantType
 from oauth_server.passwords import PasswordChecker
@@ -67,7 +69,6 @@ from oauth_server.systemd import Passed
 from oauth_server.users import Users
 
 _journal = logging.getLogger("oauth_server")
-T = TypeVar("T")
 
 
 def application(
@@ -76,7 +77,7 @@ def application(
     ring: KeyRing,
     *,
     store: Store,
-    signer: FileSigner,
+    signer: BoundedSigner,
     sink: log.Sink,
     people: Users,
     checker: PasswordChecker,
@@ -141,18 +142,6 @@ METRICS_SOCKET = "metrics"
 """FileDescriptorName= of the socket that serves what is for monitoring, and nothing else."""
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """What a reload loads anew; everything in it was checked."""
-
-    settings: Settings
-    registered: Clients
-    ring: KeyRing
-    people: Users = field(default_factory=Users)
-    tls: ssl.SSLContext | None = None
-    key_made: float = field(default_factory=time.time)
-
-
 class Server:
     """What runs. `load` gives what a reload takes over, `reopen` follows a log that was moved."""
 
@@ -165,6 +154,7 @@ class Server:
         sockets: Sequence[Passed],
         metrics: Metrics | None = None,
         load: Callable[[], Loaded] | None = None,
+        follow: bool = False,
         reopen: Callable[[], None] | None = None,
     ) -> None:
         self._loaded = loaded
@@ -172,10 +162,13 @@ class Server:
         self._sink = sink
         self._sockets = sockets
         self._load = load
+        self._changing = asyncio.Lock()
+        self._complained = ""
+        self._follower = self._follow() if follow else None
         self._reopen = reopen
         self._metrics = metrics or Metrics()
         self._checker: PasswordChecker
-        self._signer: FileSigner
+        self._signer: BoundedSigner
         self._current: Current
         self._certificate = Certificate(loaded.tls) if loaded.tls else None
         self._reloading: asyncio.Task[None] | None = None
@@ -188,7 +181,7 @@ class Server:
         loading = ThreadPoolExecutor(1, thread_name_prefix="load")
         asyncio.get_running_loop().set_default_executor(loading)
         self._checker = PasswordChecker()
-        self._signer = FileSigner(self._loaded.ring.active, observe=self._metrics.signature)
+        self._signer = self._new_signer(self._loaded.ring)
         self._current = Current(Generation(self._application(self._loaded, self._signer)))
         self._describe()
         on_signal = {}
@@ -196,6 +189,9 @@ class Server:
             on_signal[signal.SIGUSR1] = self._reopen
         if self._load is not None:
             on_signal[signal.SIGHUP] = self._hang_up
+        following = None
+        if self._follower is not None:
+            following = asyncio.get_running_loop().create_task(self._follower.follow())
         try:
             await serving.serve(
                 [self._door(passed) for passed in self._sockets],
@@ -204,11 +200,13 @@ class Server:
                 on_stop=lambda: systemd.notify("STOPPING=1"),
             )
         finally:
+            if following is not None:
+                following.cancel()
             self._signer.close()
             self._checker.close()
             await self._store.close()
 
-    def _application(self, loaded: Loaded, signer: FileSigner) -> ASGIApp:
+    def _application(self, loaded: Loaded, signer: BoundedSigner) -> ASGIApp:
         return application(
             loaded.settings,
             loaded.registered,
@@ -253,8 +251,28 @@ class Server:
         )  # fmt: skip
         self._metrics.gauge(
             "signing_key_age_seconds", "Since the active key was made.",
-            lambda: time.time() - self._loaded.key_made,
+            self._key_age,
         )  # fmt: skip
+        self._metrics.labelled_gauge(
+            "signing_key_info", "The key that signs.", ["kid", "alg"], self._key_info
+        )
+        self._metrics.labelled_gauge(
+            "keys", "Keys of the ring, by state.", ["state"],
+            lambda: {(state.value,): self._loaded.ring.states.get(state, 0) for state in State},
+        )  # fmt: skip
+        if (follower := self._follower) is not None:
+            self._metrics.gauge(
+                "ring_unconfirmed_seconds", "Since the ring was seen to have the active key.",
+                lambda: follower.unconfirmed,
+            )  # fmt: skip
+
+    def _key_age(self) -> float:
+        made = self._loaded.ring.made
+        return 0.0 if made is None else time.time() - made.timestamp()
+
+    def _key_info(self) -> Mapping[Sequence[str], float]:
+        signs_with = self._loaded.ring.signs_with
+        return {} if signs_with is None else {(signs_with[0], signs_with[1].value): 1.0}
 
     def _hang_up(self) -> None:
         """One reload after the other; of those asked for meanwhile the last one counts."""
@@ -266,22 +284,10 @@ class Server:
 
     async def _reload(self) -> None:
         assert self._load is not None  # noqa: S101 - else nobody would have called
-        try:
-            loaded = await asyncio.to_thread(self._load)
-            _check_the_same(self._loaded.settings, loaded.settings)
-            signer = self._signer_for(loaded)
-            # Beside the event loop, too: the keys of thousands of clients take a while.
-            app = await asyncio.to_thread(self._application, loaded, signer)
-        except OperatorError as error:
-            for problem in error.problems:
-                _journal.error("not reloaded, the old one stays: %s", problem)
-            self._metrics.reload(False)
-        except Exception:  # noqa: BLE001 - a reload that fails must not end the server
-            _journal.exception("not reloaded, the old one stays")
-            self._metrics.reload(False)
-        else:
-            self._take_over(loaded, signer, app)
-            self._metrics.reload(True)
+        problem = await self._change(self._load)
+        if problem is not None:
+            _journal.error("not reloaded, the old one stays: %s", problem)
+        self._metrics.reload(problem is None)
         self._reloading = None
         if self._again:
             self._again = False
@@ -289,14 +295,58 @@ class Server:
         else:
             systemd.notify("READY=1")
 
-    def _signer_for(self, loaded: Loaded) -> FileSigner:
-        """The one that there is, as long as its key stays."""
-        old, new = self._loaded.ring.active.public, loaded.ring.active.public
-        if (new.kid, new.algorithm) == (old.kid, old.algorithm):
-            return self._signer
-        return FileSigner(loaded.ring.active, observe=self._metrics.signature)
+    async def _change(self, load: Callable[[], Loaded]) -> str | None:
+        """Work with something else from now on; what is in the way of it, if anything is."""
+        async with self._changing:
+            try:
+                loaded = await asyncio.to_thread(load)
+                loading.check_the_same(self._loaded.settings, loaded.settings)
+                signer = self._signer_for(loaded.ring)
+                # Beside the event loop, too: the keys of thousands of clients take a while.
+                app = await asyncio.to_thread(self._application, loaded, signer)
+            except OperatorError as error:
+                return "; ".join(error.problems)
+            except Exception as error:  # noqa: BLE001 - a change that fails must not end the server
+                _journal.exception("while something else was loaded")
+                return type(error).__name__
+            self._take_over(loaded, signer, app)
+            return None
 
-    def _take_over(self, loaded: Loaded, signer: FileSigner, app: ASGIApp) -> None:
+    def _follow(self) -> Follower:
+        settings = self._loaded.settings
+        return Follower(
+            Path(settings.keys_directory),
+            ring=lambda: self._loaded.ring,
+            stale=lambda: self._loaded.settings.timing.stale,
+            take_over=self._take_over_ring,
+            served=ServedFile(Path(settings.state_directory) / served.FILE),
+        )
+
+    async def _take_over_ring(self) -> None:
+        problem = await self._change(
+            lambda: replace(self._loaded, ring=loading.ring(self._loaded.settings))
+        )
+        self._metrics.takeover(problem is None)
+        # It is tried again and again, and said once.
+        if problem is not None and problem != self._complained:
+            _journal.error("the old keys stay: %s", problem)
+        self._complained = problem or ""
+
+    def _signer_for(self, ring: KeyRing) -> BoundedSigner:
+        """The one that there is, as long as its key stays."""
+        if ring.signs_with == self._loaded.ring.signs_with:
+            return self._signer
+        return self._new_signer(ring)
+
+    def _new_signer(self, ring: KeyRing) -> BoundedSigner:
+        if ring.active is None:
+            return NoSigner()
+        signer = FileSigner(ring.active, observe=self._metrics.signature)
+        if self._follower is None:
+            return signer
+        return ConfirmedSigner(signer, self._follower.is_stale)
+
+    def _take_over(self, loaded: Loaded, signer: BoundedSigner, app: ASGIApp) -> None:
         """From one request to the next: nothing here waits."""
         on_end: Callable[[], None] = lambda: None  # noqa: E731
         if signer is not self._signer:
@@ -324,38 +374,15 @@ def activated(config: Path) -> Server:
     metrics = Metrics()
     sink = log.LogFile(Path(settings.log_file), metrics.line_lost)
     return Server(
-        _load(settings, secure=secure),
+        loading.load(settings, secure=secure),
         store=_store(settings.store, metrics),
         sink=sink,
         sockets=sockets,
         metrics=metrics,
-        load=lambda: _load(settings_file.load(config), secure=secure),
+        load=lambda: loading.load(settings_file.load(config), secure=secure),
         reopen=sink.reopen,
+        follow=True,
     )
-
-
-def _load(settings: Settings, *, secure: bool) -> Loaded:
-    """Everything that the settings name, all of it checked. Raises OperatorError."""
-    problems: list[str] = []
-
-    def attempt(load: Callable[[], T]) -> T | None:
-        try:
-            return load()
-        except OperatorError as error:
-            problems.extend(error.problems)
-            return None
-
-    keys = Path(settings.keys_directory)
-    registered = attempt(lambda: clients.load(Path(settings.clients_file)))
-    people = attempt(lambda: users.load(Path(settings.users_file)))
-    ring = attempt(lambda: key_ring.load(keys, settings.signing.algorithm))
-    tls = attempt(lambda: certificate.load(settings)) if secure else None
-    if registered is not None and people is not None:
-        attempt(lambda: users.check_apart(Path(settings.users_file), people, registered))
-    if problems or registered is None or people is None or ring is None:
-        raise OperatorError(*problems)
-    made = (keys / key_ring.RING / ring.active.public.kid / key_ring.PRIVATE).stat().st_mtime
-    return Loaded(settings, registered, ring, people, tls, made)
 
 
 def _check_monitoring(sockets: Sequence[Passed]) -> None:
@@ -365,13 +392,6 @@ def _check_monitoring(sockets: Sequence[Passed]) -> None:
             address = sock.getsockname()[0]
             if not ipaddress.ip_address(address).is_loopback:
                 raise OperatorError(f"the socket {METRICS_SOCKET!r}: {address} is not loopback")
-
-
-def _check_the_same(old: Settings, new: Settings) -> None:
-    """What a running server cannot change. Raises OperatorError."""
-    changed = [name for name in ("store", "log_file") if getattr(old, name) != getattr(new, name)]
-    if changed:
-        raise OperatorError(*(f"{name} has changed, which needs a restart" for name in changed))
 
 
 def _store(settings: StoreSettings, metrics: Metrics) -> Store:

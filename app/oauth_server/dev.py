@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 import socket
+from datetime import datetime, timezone
 from urllib.parse import urlencode
 
 from oauth_server import passwords
-from oauth_server.composition import Loaded, Server
+from oauth_server.composition import Server
 from oauth_server.errors import OperatorError
 from oauth_server.keys.jose import PrivateKey
 from oauth_server.keys.ring import KeyRing
+from oauth_server.loading import Loaded
 from oauth_server.log import StandardError
 from oauth_server.models import AuthMethod, Client, GrantType
 from oauth_server.output import say
@@ -60,7 +62,7 @@ def server(port: int) -> Server:
             settings=Settings(issuer=issuer),
             registered={client.client_id: client, app.client_id: app},
             people=Users([user]),
-            ring=KeyRing(active=key, published=[key.public]),
+            ring=KeyRing(active=key, published=[key.public], made=datetime.now(timezone.utc)),
         ),
         store=MemoryStore(),
         sink=StandardError(),

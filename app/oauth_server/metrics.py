@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
 
 from oauth_server import __version__
 
@@ -48,6 +50,11 @@ class Metrics:
         self._reloads = self._counter("reloads", "SIGHUPs, by what came of them.", "result")
         for succeeded in (True, False):
             self._reloads.labels(_result(succeeded))
+        self._takeovers = self._counter(
+            "ring_takeovers", "Changes of the key ring, by what came of them.", "result"
+        )
+        for succeeded in (True, False):
+            self._takeovers.labels(_result(succeeded))
         self._lines_lost = self._counter("log_lines_lost", "Lines that could not be written.")
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -61,6 +68,16 @@ class Metrics:
     def gauge(self, name: str, meaning: str, ask: Callable[[], float]) -> None:
         """`ask` is called when somebody looks."""
         Gauge(_PREFIX + name, meaning, registry=self._registry).set_function(ask)
+
+    def labelled_gauge(
+        self,
+        name: str,
+        meaning: str,
+        labels: Sequence[str],
+        ask: Callable[[], Mapping[Sequence[str], float]],
+    ) -> None:
+        """`ask` gives the series of the moment, by the values of their labels."""
+        self._registry.register(_Asked(_PREFIX + name, meaning, labels, ask))
 
     def request(self, event: str, status: int, error: str, seconds: float) -> None:
         self._requests(event, status, error).inc()
@@ -79,12 +96,37 @@ class Metrics:
     def reload(self, succeeded: bool) -> None:
         self._reloads.labels(_result(succeeded)).inc()
 
+    def takeover(self, succeeded: bool) -> None:
+        self._takeovers.labels(_result(succeeded)).inc()
+
     def line_lost(self) -> None:
         self._lines_lost.inc()
 
     def exposition(self) -> bytes:
         """In the text format, version 0.0.4."""
         return generate_latest(self._registry)
+
+
+class _Asked(Collector):
+    """A gauge whose series come and go."""
+
+    def __init__(
+        self,
+        name: str,
+        meaning: str,
+        labels: Sequence[str],
+        ask: Callable[[], Mapping[Sequence[str], float]],
+    ) -> None:
+        self._name, self._meaning, self._labels, self._ask = name, meaning, labels, ask
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
+        for values, number in self._ask().items():
+            family.add_metric(values, number)
+        return (family,)
 
 
 def _result(succeeded: bool) -> str:

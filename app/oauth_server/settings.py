@@ -15,6 +15,7 @@ import yaml
 
 from oauth_server import files, schema
 from oauth_server.errors import OperatorError
+from oauth_server.keys.timing import Timing
 from oauth_server.models import Algorithm
 from oauth_server.protocol import issuer as issuer_rules
 
@@ -40,7 +41,11 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SigningSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`grace` is a floor, in seconds, for what follows from the lifetimes (keys/timing.py)."""
+
     algorithm: Algorithm = Algorithm.RS256
+    rotation_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
+    grace: Annotated[int, msgspec.Meta(ge=0, le=31536000)] | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,16 +62,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     store: StoreSettings = StoreSettings()
     signing: SigningSettings = SigningSettings()
+    jwks_cache_max: Annotated[int, msgspec.Meta(ge=0, le=604800)] = 43200
     keys_directory: str = "/etc/oauth2/keys"
     clients_file: str = DEFAULT_CLIENTS
     users_file: str = DEFAULT_USERS
     certificate: str = "/etc/oauth2/certs/server.pem"
     certificate_key: str = "/etc/oauth2/certs/server.key"
     log_file: str = "/var/log/oauth_server.log"
+    state_directory: str = "/var/lib/oauth-server"
 
     @property
     def lifetime(self) -> timedelta:
         return timedelta(seconds=self.access_token_lifetime)
+
+    @property
+    def timing(self) -> Timing:
+        grace = self.signing.grace
+        return Timing(
+            cache=timedelta(seconds=self.jwks_cache_max),
+            lifetime=self.lifetime,
+            leeway=timedelta(seconds=self.clock_leeway),
+            rotation=timedelta(days=self.signing.rotation_days),
+            floor=None if grace is None else timedelta(seconds=grace),
+        )
 
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
@@ -109,6 +127,7 @@ def load(path: Path) -> Settings:
     settings = schema.convert(Settings, document, "", _RULES, problems.report)
     if settings is not None:
         _check_store(settings.store, problems.report)
+        _check_keys(settings, problems.report)
     problems.raise_any()
     assert settings is not None  # noqa: S101 - raise_any has raised otherwise
     return settings
@@ -159,6 +178,7 @@ _RULES: schema.Rules = {
     "certificate": _absolute,
     "certificate_key": _absolute,
     "log_file": _absolute,
+    "state_directory": _absolute,
 }
 
 
@@ -168,3 +188,21 @@ def _check_store(store: StoreSettings, report: schema.Report) -> None:
         report("store", "username and password_file belong together")
     if store.url == MEMORY and store.username is not None:
         report("store.username", "has no meaning for the memory store")
+
+
+def _check_keys(settings: Settings, report: schema.Report) -> None:
+    grace = settings.signing.grace
+    derived = msgspec.structs.replace(
+        settings, signing=msgspec.structs.replace(settings.signing, grace=None)
+    ).timing.grace()
+    if grace is not None and grace < derived.total_seconds():
+        report(
+            "signing.grace",
+            f"must be at least {derived.total_seconds():.0f}, which follows from "
+            "access_token_lifetime, clock_leeway and jwks_cache_max; leave it out for that",
+        )
+    if timedelta(seconds=settings.jwks_cache_max) > timedelta(days=settings.signing.rotation_days):
+        report(
+            "signing.rotation_days",
+            "must be longer than jwks_cache_max: a key is published that long before it signs",
+        )

@@ -163,6 +163,7 @@ def configure(directory: Path, site: Site, **settings: Any) -> Path:
         "certificate": str(site.certificate),
         "certificate_key": str(site.certificate_key),
         "log_file": str(directory / "log"),
+        "state_directory": str(directory),
         **settings,
     }
     path.write_text(yaml.safe_dump(document))

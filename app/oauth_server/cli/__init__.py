@@ -8,13 +8,14 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
 from oauth_server import __version__, settings
 from oauth_server.cli import check, users
 from oauth_server.cli.parsing import command, config_option, group, path, port
 from oauth_server.errors import OperatorError
-from oauth_server.keys import creation
+from oauth_server.keys import configured, creation, lifecycle
 from oauth_server.output import say
 from oauth_server.protocol import client_secret
 
@@ -64,7 +65,8 @@ def _keys_init(options: argparse.Namespace) -> int:
         say(creation.init(options.dir))
     else:
         named = settings.load(options.config)
-        say(creation.init(Path(named.keys_directory), named.signing.algorithm))
+        directory, policy = Path(named.keys_directory), configured.policy(named)
+        say(lifecycle.init(directory, policy, datetime.now(timezone.utc))[0])
     return 0
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from oauth_server import certificate, clients, settings, users
 from oauth_server.cli.parsing import Commands, command, config_option, path
 from oauth_server.errors import OperatorError
+from oauth_server.keys import configured
 from oauth_server.keys import ring as key_ring
-from oauth_server.models import Algorithm
 from oauth_server.output import say
 from oauth_server.settings import Settings
 
@@ -48,7 +48,7 @@ def _check(options: argparse.Namespace) -> int:
                 registered, people = Path(named.clients_file), Path(named.users_file)
                 keys = Path(named.keys_directory)
             if keys is not None:
-                problems += _problems_of_keys(keys, named.signing.algorithm)
+                problems += _problems_of_keys(keys, named)
             if all_of_them:
                 problems += _problems_of_certificate(named)
     client_ids: clients.Clients = {}
@@ -72,12 +72,18 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _problems_of_keys(keys: Path, algorithm: Algorithm) -> Sequence[str]:
+def _problems_of_keys(keys: Path, named: Settings) -> Sequence[str]:
+    algorithm = named.signing.algorithm
     try:
-        ring = key_ring.load(keys, algorithm)
+        ring = key_ring.load(keys, algorithm, configured.source(named))
     except OperatorError as error:
         return error.problems
-    say(f"{keys}: OK, {ring.active.public.kid} signs with {algorithm.value}")
+    if ring.active is None:
+        say(f"{keys}: OK, no key signs yet: this host has joined a fleet")
+        return ()
+    signs = ring.active.public
+    change = "" if signs.algorithm is algorithm else f"; a rotation changes to {algorithm.value}"
+    say(f"{keys}: OK, {signs.kid} signs with {signs.algorithm.value}{change}")
     return ()
 
 

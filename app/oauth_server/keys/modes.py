@@ -7,12 +7,10 @@ import stat
 from pathlib import Path
 
 from oauth_server.errors import OperatorError
-from oauth_server.keys.ring import PRIVATE, PUBLIC
+from oauth_server.keys.layout import MODES
 
 DIRECTORY = 0o711
 """A public key can be read by who knows its path, a directory be listed by its owner alone."""
-
-FILES = {PRIVATE: 0o600, PUBLIC: 0o644}
 
 
 def restore_directory(path: Path) -> None:
@@ -26,7 +24,7 @@ def restore_directory(path: Path) -> None:
 def restore_entry(entry: Path) -> None:
     """A directory of the ring and the keys in it. Raises OperatorError."""
     restore_directory(entry)
-    for name, mode in FILES.items():
+    for name, mode in MODES.items():
         path = entry / name
         if not os.path.lexists(path):
             continue

@@ -1,56 +1,103 @@
-"""The key ring on disk: `ring/<kid>/{private.pem,public.pem}` and `ring/active`, a symlink."""
+"""The key ring on disk, read: `ring/<kid>/`, one directory a key, and `ring/active`, a symlink."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from oauth_server import files
 from oauth_server.errors import OperatorError
-from oauth_server.keys.jose import KeyFormatError, PrivateKey, PublicKey
+from oauth_server.keys import entry as entry_file
+from oauth_server.keys.entry import Entry, State
+from oauth_server.keys.jose import PublicKey
+from oauth_server.keys.layout import ACTIVE, RING
+from oauth_server.keys.signer import KeyPair
+from oauth_server.keys.source import FileKeys, KeySource
 from oauth_server.models import Algorithm
 
-RING = "ring"
-ACTIVE = "active"
-PRIVATE = "private.pem"
-PUBLIC = "public.pem"
+
+class Mark(NamedTuple):
+    """Tells one state of a ring from another: every change moves a name in it."""
+
+    active: str | None
+    names: Sequence[str]
 
 
 @dataclass(frozen=True)
 class KeyRing:
-    """The key that signs, and every public key that verifiers may need."""
+    """The key that signs, and every public key that verifiers may need.
 
-    active: PrivateKey
+    `active` is None on a host that has joined a fleet and may not sign yet. `made` is when the
+    active key was, `states` counts the keys.
+    """
+
+    active: KeyPair | None
     published: Sequence[PublicKey]
+    mark: Mark | None = None
+    made: datetime | None = None
+    states: Mapping[State, int] = field(default_factory=dict)
+
+    @property
+    def signs_with(self) -> tuple[str, Algorithm] | None:
+        """The active key's kid and algorithm."""
+        return (
+            None if self.active is None else (self.active.public.kid, self.active.public.algorithm)
+        )
 
 
-def load(directory: Path, algorithm: Algorithm = Algorithm.RS256) -> KeyRing:
-    """The ring in a keys directory, each key checked, and the active one for the algorithm.
+def load(
+    directory: Path, rsa: Algorithm = Algorithm.RS256, source: KeySource | None = None
+) -> KeyRing:
+    """The ring in a keys directory, each public key checked, and the active pair.
 
-    Keys of other kinds may be published beside it, as after a change of the algorithm. Raises
-    OperatorError.
+    Keys may be of several kinds, as after a change of the algorithm; `rsa` is what an RSA key is
+    for that does not say so itself. Raises OperatorError.
     """
     ring = directory / RING
+    # First: what changes from now on makes another mark.
+    before = mark(ring)
+    found = read(ring, rsa)
+    active = next((entry for entry in found if entry.is_active), None)
+    opened = None if active is None else (source or FileKeys()).open(active.path, active.public)
+    return KeyRing(
+        active=opened,
+        published=[entry.public for entry in found],
+        mark=before,
+        made=None if active is None else active.times.created,
+        states=Counter(entry.state for entry in found),
+    )
+
+
+def mark(ring: Path) -> Mark:
+    """What the ring looks like now. Raises OperatorError."""
     try:
-        found = entries(ring)
+        names = sorted(path.name for path in entries(ring))
+        link = ring / ACTIVE
+        return Mark(str(link.readlink()) if link.is_symlink() else None, names)
     except OSError as error:
-        raise OperatorError(
-            f"{ring}: {error.strerror}; `oauth-server keys init` makes it"
-        ) from None
-    # An RSA key could be for two algorithms, and has to be for one (RFC 8725 §3.1).
-    rsa = algorithm if algorithm is Algorithm.PS256 else Algorithm.RS256
-    active = load_private(ring / active_kid(ring), rsa)
-    if active.public.algorithm is not algorithm:
-        raise OperatorError(
-            f"{ring / ACTIVE}: the key is for {active.public.algorithm.value}, "
-            f"and signing.algorithm is {algorithm.value}"
-        )
-    return KeyRing(active=active, published=[load_public(entry, rsa) for entry in found])
+        raise _unreadable(ring, error) from None
+
+
+def read(ring: Path, rsa: Algorithm = Algorithm.RS256) -> Sequence[Entry]:
+    """Every key of the ring, by kid. Raises OperatorError."""
+    try:
+        paths = entries(ring)
+    except OSError as error:
+        raise _unreadable(ring, error) from None
+    # One that never had an active key is a joining host's.
+    kid = active_kid(ring) if os.path.lexists(ring / ACTIVE) else None
+    found = [entry_file.load(path, active=path.name == kid, rsa=rsa_for(rsa)) for path in paths]
+    if not found:
+        raise OperatorError(f"{ring}: has no key; `oauth-server keys init` makes one")
+    return found
 
 
 def entries(ring: Path) -> Sequence[Path]:
-    """Every key's directory, in order, without one that is still being made. Raises OSError."""
+    """Every key's directory, in order; not what is being made or removed. Raises OSError."""
     return sorted(
         path for path in ring.iterdir() if path.name != ACTIVE and not path.name.startswith(".")
     )
@@ -71,30 +118,10 @@ def active_kid(ring: Path) -> str:
     return kid
 
 
-def load_private(entry: Path, rsa: Algorithm = Algorithm.RS256) -> PrivateKey:
-    """The private key of a ring entry, if it matches the public one. Raises OperatorError."""
-    path = entry / PRIVATE
-    pem, mode = files.read(path, through_link=False)
-    if mode & 0o077:
-        raise OperatorError(
-            f"{path}: others than its owner can read or change it (mode {mode:04o}, must be 0600)"
-        )
-    try:
-        key = PrivateKey.from_pem(pem, rsa)
-    except KeyFormatError as error:
-        raise OperatorError(f"{path}: {error}") from None
-    if key.public.kid != load_public(entry, rsa).kid:
-        raise OperatorError(f"{path}: is not the private key of {entry / PUBLIC}")
-    return key
+def rsa_for(algorithm: Algorithm) -> Algorithm:
+    """An RSA key could be for two algorithms, and has to be for one (RFC 8725 §3.1)."""
+    return algorithm if algorithm is Algorithm.PS256 else Algorithm.RS256
 
 
-def load_public(entry: Path, rsa: Algorithm = Algorithm.RS256) -> PublicKey:
-    """The public key of a ring entry, if the entry is named after it. Raises OperatorError."""
-    path = entry / PUBLIC
-    try:
-        key = PublicKey.from_pem(files.read(path, through_link=False)[0], rsa)
-    except KeyFormatError as error:
-        raise OperatorError(f"{path}: {error}") from None
-    if key.kid != entry.name:  # RFC 7638: the kid is the key's thumbprint
-        raise OperatorError(f"{path}: its thumbprint is {key.kid}, not its directory's name")
-    return key
+def _unreadable(ring: Path, error: OSError) -> OperatorError:
+    return OperatorError(f"{ring}: {error.strerror}; `oauth-server keys init` makes it")

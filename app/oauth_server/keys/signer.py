@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from oauth_server.errors import UnavailableError
-from oauth_server.keys.jose import compact
+from oauth_server.keys.jose import PublicKey, compact
 
 # A burst may wait; of a lasting surplus less, so that what is accepted stays quick, and the rest is
 # told at once. A surplus lasts for as long as somebody was refused a moment ago.
@@ -29,9 +29,68 @@ class SigningKey(Protocol):
     def signature(self, signing_input: bytes) -> bytes: ...
 
 
+class KeyPair(SigningKey, Protocol):
+    """What a ring has open."""
+
+    @property
+    def public(self) -> PublicKey: ...
+
+
 class Signer(Protocol):
     async def sign(self, typ: str, claims: dict[str, object]) -> str:
         """A compact JWS. Raises UnavailableError when it cannot be had now."""
+
+
+class BoundedSigner(Signer, Protocol):
+    """One that says when it has no room, and ends."""
+
+    @property
+    def pending(self) -> int: ...
+
+    def check_room(self) -> None:
+        """Raises UnavailableError when no signature could be had now."""
+
+    def close(self) -> None: ...
+
+
+class NoSigner:
+    """Of a host that has joined a fleet: its key is published, and may not sign before long."""
+
+    pending = 0
+
+    def check_room(self) -> None:
+        raise UnavailableError("The server does not sign yet.", reason="no_active_key")
+
+    async def sign(self, typ: str, claims: dict[str, object]) -> str:  # noqa: ARG002 - as others
+        self.check_room()
+        raise AssertionError
+
+    def close(self) -> None: ...
+
+
+class ConfirmedSigner:
+    """Signs for as long as the ring is known to have the key: one that was removed must not."""
+
+    def __init__(self, signer: BoundedSigner, is_stale: Callable[[], bool]) -> None:
+        self._signer = signer
+        self._is_stale = is_stale
+
+    @property
+    def pending(self) -> int:
+        return self._signer.pending
+
+    def check_room(self) -> None:
+        if self._is_stale():
+            raise UnavailableError("The server cannot read its keys.", reason="ring_stale")
+        self._signer.check_room()
+
+    async def sign(self, typ: str, claims: dict[str, object]) -> str:
+        if self._is_stale():
+            raise UnavailableError("The server cannot read its keys.", reason="ring_stale")
+        return await self._signer.sign(typ, claims)
+
+    def close(self) -> None:
+        self._signer.close()
 
 
 class SignObserver(Protocol):

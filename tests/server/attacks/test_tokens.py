@@ -23,7 +23,9 @@ from tests.server.test_token import basic
 
 @pytest.fixture(scope="module")
 def key(site: Site) -> PrivateKey:
-    return ring.load(site.keys).active
+    found = ring.load(site.keys).active
+    assert isinstance(found, PrivateKey)
+    return found
 
 
 @pytest.fixture

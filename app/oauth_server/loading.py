@@ -1,0 +1,70 @@
+"""Everything that the settings name, loaded and checked: at the start, and at a reload."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from oauth_server import certificate, clients, users
+from oauth_server.clients import Clients
+from oauth_server.errors import OperatorError
+from oauth_server.keys import configured
+from oauth_server.keys import ring as key_ring
+from oauth_server.keys.ring import KeyRing
+from oauth_server.settings import Settings
+from oauth_server.users import Users
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a reload loads anew; everything in it was checked."""
+
+    settings: Settings
+    registered: Clients
+    ring: KeyRing
+    people: Users = field(default_factory=Users)
+    tls: ssl.SSLContext | None = None
+
+
+def load(settings: Settings, *, secure: bool) -> Loaded:
+    """Everything that the settings name, all of it checked. Raises OperatorError."""
+    problems: list[str] = []
+
+    def attempt(loader: Callable[[], T]) -> T | None:
+        try:
+            return loader()
+        except OperatorError as error:
+            problems.extend(error.problems)
+            return None
+
+    registered = attempt(lambda: clients.load(Path(settings.clients_file)))
+    people = attempt(lambda: users.load(Path(settings.users_file)))
+    keys = attempt(lambda: ring(settings))
+    tls = attempt(lambda: certificate.load(settings)) if secure else None
+    if registered is not None and people is not None:
+        attempt(lambda: users.check_apart(Path(settings.users_file), people, registered))
+    if problems or registered is None or people is None or keys is None:
+        raise OperatorError(*problems)
+    return Loaded(settings, registered, keys, people, tls)
+
+
+def ring(settings: Settings) -> KeyRing:
+    return key_ring.load(
+        Path(settings.keys_directory), settings.signing.algorithm, configured.source(settings)
+    )
+
+
+def check_the_same(old: Settings, new: Settings) -> None:
+    """What a running server cannot change. Raises OperatorError."""
+    changed = [
+        name
+        for name in ("store", "log_file", "keys_directory", "state_directory")
+        if getattr(old, name) != getattr(new, name)
+    ]
+    if changed:
+        raise OperatorError(*(f"{name} has changed, which needs a restart" for name in changed))
