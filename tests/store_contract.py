@@ -97,6 +97,7 @@ class Grant:
             client_id=self.authorization.client_id,
             issued_at=int(time.time()) if issued_at is None else issued_at,
             family=self.family,
+            kid=self.kid,
         )
 
     @property
@@ -221,7 +222,9 @@ class CodesContract:
         assert await grant.redeem(store) == grant.replay
         assert await store.is_revoked(grant.identity())
 
-    @pytest.mark.parametrize("kind", [kind for kind in RevocationKind if kind != "jti"])
+    @pytest.mark.parametrize(
+        "kind", [kind for kind in RevocationKind if kind not in {"jti", "key"}]
+    )
     async def test_a_code_that_a_revocation_concerns_is_worth_nothing(
         self, store: Store, kind: RevocationKind
     ) -> None:
@@ -248,6 +251,7 @@ def _value(grant: Grant, kind: RevocationKind) -> str:
         RevocationKind.FAMILY: grant.family,
         RevocationKind.SUBJECT: grant.authorization.subject,
         RevocationKind.CLIENT: grant.authorization.client_id,
+        RevocationKind.KEY: grant.kid,
     }[kind]
 
 
@@ -356,7 +360,9 @@ class FamiliesContract:
         assert await store.find_refresh_token(grant.token()) is None
         assert await store.find_refresh_token(grant.token(second)) == (authorization, ends)
 
-    @pytest.mark.parametrize("kind", [kind for kind in RevocationKind if kind != "jti"])
+    @pytest.mark.parametrize(
+        "kind", [kind for kind in RevocationKind if kind not in {"jti", "key"}]
+    )
     async def test_a_revocation_ends_what_it_concerns(
         self, store: Store, kind: RevocationKind
     ) -> None:

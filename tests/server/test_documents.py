@@ -40,10 +40,13 @@ def test_every_advertised_url_is_served(http: httpx.Client) -> None:
 
 
 def test_the_keys_are_those_of_the_ring(http: httpx.Client, site: Site) -> None:
-    (key,) = http.get("/.well-known/jwks.json").json()["keys"]
-    assert key["kid"] == ring.active_kid(site.keys / "ring")
-    assert (key["use"], key["alg"], key["kty"]) == ("sig", "RS256", "RSA")
-    assert not key.keys() & {"d", "p", "q", "dp", "dq", "qi"}
+    """The one that signs, and the one that will."""
+    keys = http.get("/.well-known/jwks.json").json()["keys"]
+    assert {key["kid"] for key in keys} == {path.name for path in ring.entries(site.keys / "ring")}
+    assert len(keys) == 2
+    for key in keys:
+        assert (key["use"], key["alg"], key["kty"]) == ("sig", "RS256", "RSA")
+        assert not key.keys() & {"d", "p", "q", "dp", "dq", "qi"}
 
 
 @pytest.mark.parametrize("path", ["oauth-authorization-server", "jwks.json"])

@@ -63,6 +63,7 @@ class Introspection:
             client_id=token.client_id,
             issued_at=token.issued_at,
             family=token.family,
+            kid=token.kid,
         )
         if await self._state.is_revoked(identity):
             return INACTIVE, Finding("token_revoked", finding.jti, finding.family)

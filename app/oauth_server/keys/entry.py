@@ -63,6 +63,11 @@ class Entry:
         return State.PENDING if self.times.activated is None else State.RETIRING
 
     @property
+    def was_activated(self) -> bool:
+        """Whether the link must lead here, were there none: its key signed until now."""
+        return self.has_private and self.times.activated is not None and self.times.retired is None
+
+    @property
     def longest(self) -> timedelta:
         return timedelta(seconds=self.times.longest_lifetime)
 

@@ -110,11 +110,7 @@ def _link(ring: Path) -> None:
     """Link a first key that a killed run made and did not activate."""
     if os.path.lexists(ring / ACTIVE):
         return
-    signing = [
-        found.kid
-        for found in key_ring.read(ring)
-        if found.has_private and found.times.activated and not found.times.retired
-    ]
+    signing = [found.kid for found in key_ring.read(ring) if found.was_activated]
     if len(signing) > 1:
         raise OperatorError(
             f"{ring / ACTIVE}: is missing and there are several keys; link it to the one that signs"

@@ -62,6 +62,9 @@ def load(
     before = mark(ring)
     found = read(ring, rsa)
     active = next((entry for entry in found if entry.is_active), None)
+    # Without one a host has joined a fleet, or somebody removed the link of one that signs.
+    if active is None and any(entry.was_activated for entry in found):
+        raise OperatorError(f"{ring / ACTIVE}: there is none; `oauth-server keys init` makes it")
     opened = None if active is None else (source or FileKeys()).open(active.path, active.public)
     return KeyRing(
         active=opened,

@@ -28,6 +28,7 @@ class AccessToken:
     issued_at: int
     expires: int
     family: str | None = None
+    kid: str | None = None
 
 
 def claims(
@@ -95,6 +96,7 @@ def read(
         issued_at=registered.time(found, "iat", reason=_MALFORMED),
         expires=expires,
         family=family,
+        kid=token.kid,
     )
 
 

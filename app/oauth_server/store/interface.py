@@ -70,12 +70,16 @@ class RefreshToken:
 
 
 class RevocationKind(str, Enum):
-    """What a revocation names; its value is the claim's: jti, family, sub or client_id."""
+    """What a revocation names; its value is the claim's: jti, family, sub or client_id.
+
+    A key's is the kid: everything that it signed is concerned, whenever that was.
+    """
 
     JTI = "jti"
     FAMILY = "family"
     SUBJECT = "subject"
     CLIENT = "client"
+    KEY = "key"
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class TokenIdentity:
     client_id: str
     issued_at: int
     family: str | None = None
+    kid: str | None = None
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,12 +194,12 @@ class Denylist(Protocol):
         """Revoke what was issued up to now under this value, and tell the edges.
 
         `until`, in seconds since the epoch, is when the last token concerned has expired, leeway
-        included; None is for as long as any token can live. A jti or family that is revoked again
-        is the same as once; for a subject or client "up to now" moves on.
+        included; None is for as long as any token can live. A jti, family or key that is revoked
+        again is the same as once; for a subject or client "up to now" moves on.
         """
 
     async def is_revoked(self, token: TokenIdentity) -> bool:
-        """Whether any of the four kinds concerns this token.
+        """Whether any of the kinds concerns this token.
 
         A token knows its second alone: what is issued to a subject or client in the very second of
         a revocation counts as issued before it.

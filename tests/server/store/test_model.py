@@ -170,6 +170,7 @@ class SameAnswers(RuleBasedStateMachine):
             client_id=authorization.client_id,
             issued_at=int(time.time()) - age,
             family=authorization.family if number else None,
+            kid=self.name("key", number) if number else None,
         )
         self.same(lambda store: store.is_revoked(token))
 

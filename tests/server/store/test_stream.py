@@ -67,7 +67,7 @@ async def test_revoking_again_does_not_make_the_stream_longer(
         assert client.zcard("oauth:revocations") == 1
 
 
-@pytest.mark.parametrize("kind", [RevocationKind.JTI, RevocationKind.FAMILY])
+@pytest.mark.parametrize("kind", [RevocationKind.JTI, RevocationKind.FAMILY, RevocationKind.KEY])
 async def test_what_is_revoked_already_makes_no_entry_at_all(
     redis: Server, kind: RevocationKind
 ) -> None:

@@ -174,7 +174,7 @@ class TestFullMemory:
         self, redis: Server, kind: RevocationKind
     ) -> None:
         store = redis.store()
-        token = TokenIdentity("value", "value", "value", 1, "value")
+        token = TokenIdentity("value", "value", "value", 1, "value", "value")
         self.fill(redis)
         refusals = []
         try:

@@ -16,6 +16,8 @@ class MemoryDenylist(Part):
             return True
         if token.family is not None and known.get((RevocationKind.FAMILY, token.family)):
             return True
+        if token.kid is not None and known.get((RevocationKind.KEY, token.kid)):
+            return True
         return any(
             revocation is not None and token.issued_at <= revocation.issued
             for revocation in (

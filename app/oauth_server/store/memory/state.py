@@ -91,8 +91,8 @@ class State:
         if kind is RevocationKind.FAMILY:
             self.families.drop(value)
         known = self.revocations.get((kind, value))
-        one_time = kind in {RevocationKind.JTI, RevocationKind.FAMILY}
-        # Nothing is issued under a revoked jti or family, so that the first time counts.
+        one_time = kind in {RevocationKind.JTI, RevocationKind.FAMILY, RevocationKind.KEY}
+        # Nothing is issued under a revoked jti, family or key, so that the first time counts.
         issued = known.issued if known is not None and one_time else now
         not_after = int(issued + TOKENS_LIVE.total_seconds()) if until is None else until
         kept: float = not_after

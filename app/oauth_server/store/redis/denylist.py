@@ -20,6 +20,7 @@ class RedisDenylist(Part):
             _key(RevocationKind.CLIENT, token.client_id),
             _key(RevocationKind.JTI, token.jti),
             *([] if token.family is None else [_key(RevocationKind.FAMILY, token.family)]),
+            *([] if token.kid is None else [_key(RevocationKind.KEY, token.kid)]),
         )
         return any(by_name) or any(
             token.issued_at <= _second(revocation) for revocation in (subject, client) if revocation

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from oauth_server.errors import OperatorError
 from oauth_server.keys import ring
+from oauth_server.keys.entry import Times, save_times
 from oauth_server.keys.jose import PrivateKey
 from oauth_server.models import Algorithm
+
+NOW = datetime(2026, 11, 25, tzinfo=timezone.utc)
 
 
 def entry(directory: Path, key: PrivateKey) -> Path:
@@ -45,9 +49,18 @@ def test_a_ring_without_an_active_key_is_published_and_signs_nothing(
 ) -> None:
     """As on a host that has joined a fleet."""
     (ring_directory / "ring" / "active").unlink()
+    times = Times(algorithm=Algorithm.RS256, created=NOW, longest_lifetime=600)
+    save_times(entry(ring_directory, key), times)
     loaded = ring.load(ring_directory)
     assert loaded.active is None
     assert [public.kid for public in loaded.published] == [key.public.kid]
+
+
+def test_a_ring_whose_active_link_was_removed_is_refused(ring_directory: Path) -> None:
+    """A server that runs keeps what it has, rather than to sign nothing."""
+    active = ring_directory / "ring" / "active"
+    active.unlink()
+    assert refusal(ring_directory).startswith(f"{active}: there is none;")
 
 
 def test_a_ring_without_a_key_says_how_to_make_one(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ end
 -- `until_` is in seconds, or nil for as long as any token can live.
 local function revoke(kind, value, moment, until_)
   local key = 'oauth:revoked:' .. kind .. ':' .. value
-  -- Nothing is issued under a revoked jti or family, so that the first time counts.
-  local one_time = kind == 'jti' or kind == 'family'
+  -- Nothing is issued under a revoked jti, family or key, so that the first time counts.
+  local one_time = kind == 'jti' or kind == 'family' or kind == 'key'
   if kind == 'family' then
     redis.call('DEL', 'oauth:family:' .. value)
   end
