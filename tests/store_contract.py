@@ -54,6 +54,7 @@ class Grant:
         )
         self.proof = Proof(self.authorization.client_id, "https://x.example/cb", random_digest())
         self.handle, self.first = random_digest(), random_digest()
+        self.kid = random_name("kid")
 
     @property
     def family(self) -> str:

@@ -163,7 +163,7 @@ class Server:
         self._sockets = sockets
         self._load = load
         self._changing = asyncio.Lock()
-        self._complained = ""
+        self._complaints: Sequence[str] = ()
         self._follower = self._follow() if follow else None
         self._reopen = reopen
         self._metrics = metrics or Metrics()
@@ -284,10 +284,10 @@ class Server:
 
     async def _reload(self) -> None:
         assert self._load is not None  # noqa: S101 - else nobody would have called
-        problem = await self._change(self._load)
-        if problem is not None:
+        problems = await self._change(self._load)
+        for problem in problems:
             _journal.error("not reloaded, the old one stays: %s", problem)
-        self._metrics.reload(problem is None)
+        self._metrics.reload(not problems)
         self._reloading = None
         if self._again:
             self._again = False
@@ -295,8 +295,8 @@ class Server:
         else:
             systemd.notify("READY=1")
 
-    async def _change(self, load: Callable[[], Loaded]) -> str | None:
-        """Work with something else from now on; what is in the way of it, if anything is."""
+    async def _change(self, load: Callable[[], Loaded]) -> Sequence[str]:
+        """Work with something else from now on, or with what there is, for these problems."""
         async with self._changing:
             try:
                 loaded = await asyncio.to_thread(load)
@@ -305,12 +305,12 @@ class Server:
                 # Beside the event loop, too: the keys of thousands of clients take a while.
                 app = await asyncio.to_thread(self._application, loaded, signer)
             except OperatorError as error:
-                return "; ".join(error.problems)
+                return error.problems
             except Exception as error:  # noqa: BLE001 - a change that fails must not end the server
                 _journal.exception("while something else was loaded")
-                return type(error).__name__
+                return [type(error).__name__]
             self._take_over(loaded, signer, app)
-            return None
+            return ()
 
     def _follow(self) -> Follower:
         settings = self._loaded.settings
@@ -323,14 +323,14 @@ class Server:
         )
 
     async def _take_over_ring(self) -> None:
-        problem = await self._change(
+        problems = await self._change(
             lambda: replace(self._loaded, ring=loading.ring(self._loaded.settings))
         )
-        self._metrics.takeover(problem is None)
+        self._metrics.takeover(not problems)
         # It is tried again and again, and said once.
-        if problem is not None and problem != self._complained:
+        for problem in problems if problems != self._complaints else ():
             _journal.error("the old keys stay: %s", problem)
-        self._complained = problem or ""
+        self._complaints = problems
 
     def _signer_for(self, ring: KeyRing) -> BoundedSigner:
         """The one that there is, as long as its key stays."""
