@@ -62,7 +62,7 @@ from oauth_server.models import GrantType
 from oauth_server.passwords import PasswordChecker
 from oauth_server.protocol import metadata
 from oauth_server.settings import Settings, StoreSettings
-from oauth_server.store.interface import Store
+from oauth_server.store.interface import Observer, Store
 from oauth_server.store.memory import MemoryStore
 from oauth_server.store.redis import RedisStore
 from oauth_server.systemd import Passed
@@ -375,7 +375,7 @@ def activated(config: Path) -> Server:
     sink = log.LogFile(Path(settings.log_file), metrics.line_lost)
     return Server(
         loading.load(settings, secure=secure),
-        store=_store(settings.store, metrics),
+        store=open_store(settings.store, metrics.store_step),
         sink=sink,
         sockets=sockets,
         metrics=metrics,
@@ -394,10 +394,11 @@ def _check_monitoring(sockets: Sequence[Passed]) -> None:
                 raise OperatorError(f"the socket {METRICS_SOCKET!r}: {address} is not loopback")
 
 
-def _store(settings: StoreSettings, metrics: Metrics) -> Store:
+def open_store(settings: StoreSettings, observe: Observer | None = None) -> Store:
+    """Connects when it is first asked. Raises OperatorError."""
     if settings.socket is None:
         return MemoryStore()
     password = None
     if settings.password_file is not None:
         password = files.read_text(Path(settings.password_file)).rstrip("\r\n")
-    return RedisStore(settings.socket, settings.username, password, metrics.store_step)
+    return RedisStore(settings.socket, settings.username, password, observe)

@@ -8,14 +8,11 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
-from pathlib import Path
 
 from oauth_server import __version__, settings
-from oauth_server.cli import check, users
-from oauth_server.cli.parsing import command, config_option, group, path, port
+from oauth_server.cli import check, keys, users
+from oauth_server.cli.parsing import command, config_option, group, port
 from oauth_server.errors import OperatorError
-from oauth_server.keys import configured, creation, lifecycle
 from oauth_server.output import say
 from oauth_server.protocol import client_secret
 
@@ -60,16 +57,6 @@ def _clients_secret(_: argparse.Namespace) -> int:
     return 0
 
 
-def _keys_init(options: argparse.Namespace) -> int:
-    if options.dir is not None:
-        say(creation.init(options.dir))
-    else:
-        named = settings.load(options.config)
-        directory, policy = Path(named.keys_directory), configured.policy(named)
-        say(lifecycle.init(directory, policy, datetime.now(timezone.utc))[0])
-    return 0
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="oauth-server", description="An OAuth2 authorization server.", allow_abbrev=False
@@ -91,10 +78,5 @@ def _parser() -> argparse.ArgumentParser:
 
     users.add_to(commands)
 
-    of_keys = group(commands, "keys", "signing keys")
-    init = command(
-        of_keys, "init", _keys_init, "make a signing key if there is none; print its kid"
-    )
-    config_option(init, settings.DEFAULT_PATH)
-    init.add_argument("--dir", type=path, metavar="DIR", help="keys directory, for an RS256 key")
+    keys.add_to(commands)
     return parser

@@ -48,6 +48,16 @@ class PublicKey:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the DER of its SubjectPublicKeyInfo, in hex: as
+        `openssl pkey -pubin -outform DER | sha256sum` has it.
+        """
+        der = self._key.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return hashlib.sha256(der).hexdigest()
+
     def to_jwk(self) -> dict[str, str]:
         """As in a JWK Set (RFC 7517 §4): members that are public, and no others."""
         kty, *members = self._members.items()

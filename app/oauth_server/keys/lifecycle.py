@@ -157,7 +157,7 @@ def rotate(
             raise OperatorError(f"{ring}: has no key; `oauth-server keys init` makes one")
         new, readiness = found
         if not readiness.holds(now):
-            raise NotReadyError(_why_not(new, readiness), new.kid, readiness)
+            raise NotReadyError(why_not(new, readiness), new.kid, readiness)
         policy.source.open(new.path, new.public)  # it must be able to sign
         transitions.activate(ring, new.kid)
         # Both times, and the old private half: as after a crash at this moment.
@@ -257,7 +257,7 @@ def _just_rotated(held: Recovered, active: Entry, expected: str | None, now: dat
     return any(timedelta(0) <= now - time < _ONE_ROTATION for time in retired)
 
 
-def _why_not(new: Entry, readiness: Readiness) -> str:
+def why_not(new: Entry, readiness: Readiness) -> str:
     if readiness.missing:
         return (
             f"the pending key {new.kid} is not known everywhere: "
