@@ -46,6 +46,12 @@ def link(path: Path, target: str) -> None:
     rename(new, path)
 
 
+def sweep(directory: Path) -> None:
+    """Remove what a killed run was about to put in the place of something."""
+    for leftover in directory.glob(_NEW.format("*")):
+        leftover.unlink()
+
+
 def rename(old: Path, new: Path) -> None:
     """Within one directory."""
     old.rename(new)

@@ -149,7 +149,8 @@ def rotate(
         held = recover(directory, policy, now)
         old = held.active
         if old is not None and _just_rotated(held, old, expected, now):
-            return Rotation(old.kid, None, happened=False, notes=held.notes)
+            notes = [*held.notes, *_prepare(directory, held, policy, now)]
+            return Rotation(old.kid, None, happened=False, notes=notes)
         notes = [*held.notes, *_prepare(directory, held, policy, now)]
         held = recover(directory, policy, now)
         found = candidate(held.entries, policy, served, without)

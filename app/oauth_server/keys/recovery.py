@@ -48,9 +48,12 @@ def recover(directory: Path, policy: Policy, now: datetime) -> Recovered:
     if not os.path.lexists(ring):
         disk.make_directory(ring)
     modes.restore_directory(ring)
+    disk.sweep(directory)
+    disk.sweep(ring)
     _sweep(ring, policy, notes)
     for path in key_ring.entries(ring):
         modes.restore_entry(path)
+        disk.sweep(path)
     _take_over(ring, policy)
     _leave(directory, policy, now, notes)
     if not key_ring.entries(ring):
