@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -87,12 +88,16 @@ def recovered_after_kills(directory: Path) -> Iterator[Path]:
             return
 
 
+def unmasked(directory: Path) -> None:
+    os.umask(0)
+    lifecycle.init(directory, POLICY, NOW)
+
+
 def test_init_is_finished_by_the_next_run(scratch: Path) -> None:
     numbers = itertools.count()
     count = 0
-    for directory in moments(
-        lambda: scratch / str(next(numbers)), lambda path: lifecycle.init(path, POLICY, NOW)
-    ):
+    for directory in moments(lambda: scratch / str(next(numbers)), unmasked):
+        # At every moment, and with a umask that would let everybody read.
         rings.assert_private(directory)
         whole = {path.name for path in directory.glob("ring/[!.]*/private.pem")} and {
             path.name for path in ring.entries(directory / "ring")
