@@ -181,6 +181,9 @@ class OAuthServerData(_Data):
     session_lifetime: Annotated[int, Field(ge=60, le=604_800)] = 28_800
     clock_leeway: Annotated[int, Field(ge=0, le=300)] = 30
     signing_algorithm: Literal["RS256", "PS256", "ES256", "EdDSA"] = "RS256"
+    signing_rotation_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    signing_grace: Annotated[int, Field(ge=0, le=31_536_000)] | None = None
+    jwks_cache_max: Annotated[int, Field(ge=0, le=604_800)] = 43_200
     scope_error_status: Literal[403, 400] = 403
     trusted_proxies: Annotated[tuple[Network, ...], Field(strict=False)] = ()
     releases_kept: Annotated[int, Field(ge=1, le=50)] = 3

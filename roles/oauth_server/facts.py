@@ -61,6 +61,8 @@ _RING = (
     ("ring/active/", "711"),
     ("ring/active/private.pem", "600"),
     ("ring/active/public.pem", "644"),
+    # A ring of an older version has none.
+    ("ring/active/times.json", "644"),
     ("private_key.pem", "600"),
     ("public_key.pem", "644"),
 )

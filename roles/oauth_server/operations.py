@@ -102,7 +102,7 @@ def old_releases_pruned(release: Release, kept: int) -> Generator[StringCommand,
 
 @operation()
 def key_ring() -> Generator[StringCommand, None, None]:
-    """Have a key for server.yaml's algorithm, made on the host; one that is there stays for ever.
+    """Have keys for server.yaml's algorithm, made on the host; what becomes of them is its own.
 
     Owners and modes that were changed are put back: the account may have got another id since. The
     program's own lock decides between two runs at once, not the fact.

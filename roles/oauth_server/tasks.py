@@ -34,10 +34,12 @@ _VERIFY_UNIT = """\
 said=$(systemd-analyze verify --man=no "$candidate" 2>&1) || { echo "$said" >&2; exit 1; }
 case "$said" in *"$candidate"*) echo "$said" >&2; exit 1;; esac"""
 
-# A socket without its service does not verify, and on a first run the service comes later.
-_VERIFY_SOCKET = f"""\
-printf '[Service]\\nExecStart=/bin/true\\n' > "$stage/oauth-server.service"
-{_VERIFY_UNIT}"""
+# A socket or timer without its service does not verify, and on a first run that comes later.
+_VERIFY_BESIDE = """\
+printf '[Service]\\nExecStart=/bin/true\\n' > "$stage/{service}"
+"""
+_VERIFY_SOCKET = _VERIFY_BESIDE.format(service="oauth-server.service") + _VERIFY_UNIT
+_VERIFY_TIMER = _VERIFY_BESIDE.format(service="oauth-key-rotate.service") + _VERIFY_UNIT
 
 
 @deploy("oauth_server")
@@ -99,7 +101,7 @@ def oauth_server(
         content=settings_text,
         group="oauth_group",
         mode="0640",
-        # Beside the key that is there: a server without one for its algorithm does not start.
+        # Beside the keys that are there: a server that cannot use them does not start.
         check=f"keys=; test ! -e {KEYS}/ring/active || keys='--keys {KEYS}'; "
         f'{new_release} check --config "$candidate" $keys',
     )
@@ -115,7 +117,7 @@ def oauth_server(
         name="Make the key directory [KEY-01]",
         wanted=[Directory(KEYS, "oauth_user", "oauth_group", "0711")],
     )
-    key_ring(name="Make a signing key where there is none [KEY-02]")
+    key_ring(name="Make signing keys where there are none [KEY-02]")
     owned_file(
         name="Make the log [LOG-01]",
         path=_LOG,
@@ -146,6 +148,23 @@ def oauth_server(
         ),
         check=_VERIFY_UNIT,
     )
+    rotation = managed_file(
+        name="Write oauth-key-rotate.service [KEY-04]",
+        path=f"{_UNITS}/oauth-key-rotate.service",
+        content=render(
+            "oauth_server/oauth-key-rotate.service.j2",
+            python=target.python.path,
+            current=CURRENT,
+            redis_unit=redis_unit,
+        ),
+        check=_VERIFY_UNIT,
+    )
+    timer = managed_file(
+        name="Write oauth-key-rotate.timer [KEY-04]",
+        path=f"{_UNITS}/oauth-key-rotate.timer",
+        content=render("oauth_server/oauth-key-rotate.timer.j2"),
+        check=_VERIFY_TIMER,
+    )
     running(
         name="Listen for the server [SRV-04]",
         service="oauth-server.socket",
@@ -171,6 +190,12 @@ def oauth_server(
         after=(*password, unpacked, switched, socket, metrics, unit),
         reloaded=[_SETTINGS, _CLIENTS, _USERS, "/etc/oauth2/certs/server.pem"],
         reload_after=(*certificate, registered, *known, settings),
+    )
+    running(
+        name="Rotate keys when they are due [KEY-04]",
+        service="oauth-key-rotate.timer",
+        feeds=[f"{_UNITS}/oauth-key-rotate.timer", f"{_UNITS}/oauth-key-rotate.service"],
+        after=(rotation, timer),
     )
     # After the server runs: until then the release before this one is the way back.
     old_releases_pruned(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.audit import jose
-from tests.audit.subject import Answer, states_of
+from tests.audit.subject import Answer, states_of, units_of
 from tests.audit.tls import Client
 from tests.audit.verdict import must_equal
 
@@ -17,6 +21,10 @@ _LINKS = {
     "private_key.pem": "ring/active/private.pem",
     "public_key.pem": "ring/active/public.pem",
 }
+_TIMER, _SERVICE = "oauth-key-rotate.timer", "oauth-key-rotate.service"
+_KINDS = ("RSA 4096", "P-256", "Ed25519")
+_SLACK = timedelta(days=7)
+"""The timer waits for so long for a server of the fleet that was down."""
 
 QUESTIONS = {
     "directory": states_of(_KEYS),
@@ -24,11 +32,59 @@ QUESTIONS = {
     'echo "$link|$(readlink "$link")"; done',
     # One kid in 64 begins with a hyphen.
     "ring": f"cd {_KEYS}/ring && stat -c '%n|%U:%G %04a %F' -- */ */private.pem */public.pem",
-    # For each key its name, its public half on the disk, and the one that its private half has.
+    # For each key its name, its public half on the disk, and the one that its private half has: it
+    # is with the key, or on a token, or was destroyed when the key was retired.
     "halves": f"cd {_KEYS}/ring && for key in */; do case $key in active/) continue;; esac; "
-    'echo "= $key"; cat "./$key/public.pem"; '
-    'echo "= private half"; openssl pkey -in "./$key/private.pem" -passin pass: -pubout; done',
+    'echo "= $key"; cat "./$key/public.pem"; echo "= private half"; '
+    'if test -e "./$key/private.pem"; then '
+    'openssl pkey -in "./$key/private.pem" -passin pass: -pubout; '
+    'elif test -e "./$key/pkcs11.uri"; then echo token; else echo destroyed; fi; done',
+    "times": f"cd {_KEYS}/ring && for key in */; do case $key in active/) continue;; esac; "
+    'printf "%s " "$key"; tr -d "\\n" < "./$key/times.json"; echo; done; '
+    'printf "active/ "; readlink active; printf "now/ "; date +%s',
+    "removed": f"cat {_KEYS}/removed.json 2>/dev/null || echo '{{}}'",
+    "settings": "cat /etc/oauth2/server.yaml",
+    "units": units_of(_TIMER, _SERVICE),
+    "result": f"systemctl show -P Result {_SERVICE}",
+    "metrics": "curl -s --max-time 5 http://127.0.0.1:9464/metrics | grep signing_key_info",
+    # A pattern that does not match itself, where it stands in the arguments of grep.
+    "elsewhere": 'mark="PRIVATE KEY[-]--"; '
+    'grep -lsa -e "$mark" /proc/[0-9]*/cmdline /proc/[0-9]*/environ /var/log/oauth_server.log*; '
+    "journalctl -q --no-pager -u oauth-server.service -u oauth-key-rotate.service "
+    '| grep -c -e "$mark"; true',
 }
+
+
+def _times(answers: dict[str, Answer]) -> dict[str, dict[str, Any]]:
+    """times.json by kid."""
+    lines = dict(line.split(" ", 1) for line in answers["times"].lines)
+    return {
+        name.rstrip("/"): json.loads(text)
+        for name, text in lines.items()
+        if name not in {"active/", "now/"}
+    }
+
+
+def _now(answers: dict[str, Answer]) -> datetime:
+    """By the host's clock."""
+    seconds = answers["times"].lines[-1].removeprefix("now/ ")
+    return datetime.fromtimestamp(int(seconds), timezone.utc)
+
+
+def _active(answers: dict[str, Answer]) -> str:
+    return answers["links"].states.get("ring/active", "none")
+
+
+def _is_retired(times: dict[str, Any]) -> bool:
+    return "retired" in times
+
+
+def _is_pending(times: dict[str, Any]) -> bool:
+    return "activated" not in times
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _halves(answers: dict[str, Answer]) -> dict[str, tuple[str, str]]:
@@ -85,18 +141,27 @@ def test_private_keys_are_for_the_service_account_alone(answers: dict[str, Answe
 
 
 @pytest.mark.control("KEY-02")
-def test_keys_are_rsa_with_4096_bits_and_one_pair_each(answers: dict[str, Answer]) -> None:
+def test_keys_are_long_enough_and_one_pair_each(answers: dict[str, Answer]) -> None:
     """The public half is worked out on the host; that it fits shows that the pair is whole."""
     seen, expected = {}, {}
+    times = _times(answers)
     for name, (public, of_private) in _halves(answers).items():
         try:
-            bits = str(jose.public_key(public).key_size)
+            kind = jose.strength(jose.public_key(public))
         except ValueError as error:
-            bits = str(error)
-        fits = "with its private key" if public.strip() == of_private.strip() else "of another key"
-        seen[name] = f"{bits} bits, {fits}"
-        expected[name] = "4096 bits, with its private key"
-    must_equal("each key must be RSA", seen=seen or "no key", expected=expected)
+            kind = str(error)
+        right = kind if kind in _KINDS else " or ".join(_KINDS)
+        private = of_private.strip()
+        fits = (
+            private
+            if private in {"token", "destroyed"}
+            else ("a pair" if public.strip() == private else "private half of another key")
+        )
+        # On a token nobody can look; and who was retired needs no private half any more.
+        wanted = "token" if fits == "token" else "a pair"
+        seen[name] = f"{kind}, {fits}"
+        expected[name] = f"{right}, {'destroyed' if _is_retired(times[name]) else wanted}"
+    must_equal("each key must be", seen=seen or "no key", expected=expected)
 
 
 @pytest.mark.control("KEY-03")
@@ -125,3 +190,83 @@ def test_the_key_set_is_the_ring(answers: dict[str, Answer], client: Client) -> 
             seen={k: v for k, v in served[kid].items() if k in (*expected, "d", "p", "q")},
             expected=expected,
         )
+
+
+@pytest.mark.control("KEY-04")
+def test_the_rotation_timer_is_enabled_and_waits(answers: dict[str, Answer]) -> None:
+    """Keys that a person must remember to rotate grow old."""
+    unit = answers["units"].units.get(_TIMER, {})
+    must_equal(
+        f"{_TIMER} must be",
+        seen=" ".join(unit.get(key, "missing") for key in ("UnitFileState", "ActiveState")),
+        expected="enabled active",
+    )
+
+
+@pytest.mark.control("KEY-04")
+def test_the_last_rotation_run_succeeded(answers: dict[str, Answer]) -> None:
+    """It fails for a week's delay, and for a revocation that the store has not been told."""
+    must_equal(
+        f"the result of {_SERVICE} must be",
+        seen=answers["result"].output.strip(),
+        expected="success",
+    )
+
+
+@pytest.mark.control("KEY-05")
+def test_the_active_key_is_not_older_than_a_rotation(answers: dict[str, Answer]) -> None:
+    """The longer a key signs, the more is lost with it."""
+    signing = yaml.safe_load(answers["settings"].output).get("signing", {})
+    days = signing.get("rotation_days", 90)
+    times = _times(answers).get(_active(answers), {})
+    since = _moment(times["activated"]) if "activated" in times else None
+    age = None if since is None else _now(answers) - since
+    fine = age is not None and age <= timedelta(days=days) + _SLACK
+    must_equal(
+        "the active key must sign for at most",
+        seen=f"{days} days and a week" if fine else str(age),
+        expected=f"{days} days and a week",
+    )
+
+
+@pytest.mark.control("KEY-06")
+def test_a_pending_key_is_published_before_it_is_needed(answers: dict[str, Answer]) -> None:
+    """A rotation, and an emergency, switch to a key that caches know."""
+    pending = [kid for kid, times in _times(answers).items() if _is_pending(times)]
+    must_equal("pending keys", seen=len(pending) >= 1, expected=True)
+
+
+@pytest.mark.control("KEY-06")
+def test_no_key_is_published_past_its_time(answers: dict[str, Answer]) -> None:
+    """What no token needs any more must verify none."""
+    late = {
+        kid: times["until"]
+        for kid, times in _times(answers).items()
+        if "until" in times and _moment(times["until"]) + _SLACK < _now(answers)
+    }
+    must_equal("keys that are over for more than a week", seen=late, expected={})
+
+
+@pytest.mark.control("KEY-06")
+def test_what_an_emergency_revokes_is_revoked(answers: dict[str, Answer]) -> None:
+    """Until the store knows, validators with a cache believe the key."""
+    lines = json.loads(answers["removed"].output).get("removed", [])
+    must_equal(
+        "keys removed in an emergency that the store does not know of",
+        seen=[line["kid"] for line in lines if line.get("revoked") is False],
+        expected=[],
+    )
+
+
+@pytest.mark.control("KEY-03")
+def test_the_running_server_signs_with_the_active_key(answers: dict[str, Answer]) -> None:
+    """It follows its ring; where it does not, tokens are signed with a key that goes."""
+    signs = re.findall(r'kid="([^"]*)"', answers["metrics"].text)
+    must_equal("the kid that the server signs with", seen=signs, expected=[_active(answers)])
+
+
+@pytest.mark.control("KEY-07")
+def test_no_private_key_is_anywhere_else(answers: dict[str, Answer]) -> None:
+    """In an argument, an environment or a log, others read it."""
+    lines = [line for line in answers["elsewhere"].lines if line not in {"", "0"}]
+    must_equal("places with a private key in them", seen=lines, expected=[])

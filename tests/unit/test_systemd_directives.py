@@ -30,7 +30,8 @@ _OLD = (
     "DirectoryMode", "ExecReload", "ExecStart", "Group", "LimitCORE", "LimitNOFILE",
     "ListenStream", "NoNewPrivileges", "PartOf", "PrivateTmp", "Requires", "Restart",
     "RestartSec", "Service", "SocketMode", "Sockets", "SupplementaryGroups", "SyslogIdentifier",
-    "SystemCallFilter", "TimeoutStopSec", "Type", "UMask", "User", "WantedBy", "Wants",
+    "SystemCallFilter", "TimeoutStartSec",
+    "TimeoutStopSec", "Type", "UMask", "User", "WantedBy", "Wants",
 )  # fmt: skip
 
 # The version with which each came, from systemd's NEWS; 208 is "before 209", which is old enough.
@@ -44,6 +45,9 @@ SINCE = {
     "ProtectSystem": 214,
     "SocketUser": 214,
     "FileDescriptorName": 227,
+    "OnCalendar": 212,
+    "Persistent": 212,
+    "RandomizedDelaySec": 229,
     "TasksMax": 227,
     "StartLimitIntervalSec": 230,
     "MemoryDenyWriteExecute": 231,

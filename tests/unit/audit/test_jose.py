@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from oauth_server.keys.jose import PrivateKey
+from oauth_server.models import Algorithm
 from tests.audit import jose
 
 KEY = rsa.generate_private_key(65537, 2048)
@@ -73,8 +75,29 @@ def test_only_canonical_base64url_is_decoded(text: str) -> None:
         jose.decode(text)
 
 
-def test_a_key_that_is_not_rsa_is_refused() -> None:
-    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+def test_a_key_of_another_kind_is_refused() -> None:
+    public = ec.generate_private_key(ec.SECP384R1()).public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    with pytest.raises(ValueError, match="not an RSA key"):
+    with pytest.raises(ValueError, match="not an RSA, P-256 or Ed25519 key"):
         jose.public_key(pem)
+
+
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_each_algorithm_of_the_servers_verifies_and_no_other_keys_signature(
+    algorithm: Algorithm,
+) -> None:
+    key, other = PrivateKey.generate(algorithm), PrivateKey.generate(algorithm)
+    public = jose.public_key(key.public.to_pem().decode())
+    assert jose.thumbprint(public) == key.public.kid
+    assert jose.jwk(public).items() <= key.public.to_jwk().items()
+    token = key.sign("at+jwt", {"sub": "a"})
+    assert jose.verify(token, {key.public.kid: public})[1] == {"sub": "a"}
+    wrong = jose.public_key(other.public.to_pem().decode())
+    with pytest.raises(jose.TokenError, match="not of the key that it names"):
+        jose.verify(token, {key.public.kid: wrong})
+
+
+def test_a_key_is_for_the_algorithms_of_its_kind() -> None:
+    """RFC 8725 §3.1."""
+    with pytest.raises(jose.TokenError, match="the key that it names is not for ES256"):
+        jose.verify(_token({"alg": "ES256", "kid": KID}), KEYS)

@@ -62,11 +62,11 @@ USERS = (
     UserData(username="grace", password_hash=PASSWORD_HASH, disabled=True),
 )
 NOTHING: list[str] = []
-SOCKETS = ("oauth-server.socket", "oauth-server-metrics.socket")
+OTHERS = ("oauth-server.socket", "oauth-server-metrics.socket", "oauth-key-rotate.timer")
 INSTALLED: dict[str | re.Pattern[str], Any] = {
     "readlink /opt/oauth-server/current": [f"releases/{DIGEST}", DIGEST],
     f"cd /opt/oauth-server/releases/{DIGEST}": "whole",
-    "cd /etc/oauth2/keys": [f"oauth_user {mode}" for mode in (711, 711, 600, 644, 600, 644)],
+    "cd /etc/oauth2/keys": [f"oauth_user {mode}" for mode in (711, 711, 600, 644, 644, 600, 644)],
 }
 
 
@@ -112,7 +112,7 @@ def test_candidates_are_checked_by_the_new_release_before_the_switch_to_it() -> 
     order = [name.partition(" | ")[2].partition(" [")[0] for name in changed]
     assert order.index("Unpack the release") < order.index("Write server.yaml")
     assert order.index("Write server.yaml") < order.index("Switch to the release")
-    assert order.index("Make a signing key where there is none") < order.index("Run the server")
+    assert order.index("Make signing keys where there are none") < order.index("Run the server")
 
 
 def test_users_of_the_inventory_are_in_a_file_that_belongs_to_the_deploy() -> None:
@@ -186,7 +186,7 @@ def deploy_again(host: FakeHost, data: OAuthServerData = DATA, **client: Any) ->
 
 def test_a_changed_setting_or_client_reloads_the_server_and_nothing_else() -> None:
     host = deployed(Platform.DEBIAN_12)
-    reloaded = {**dict.fromkeys(SOCKETS, NOTHING), "oauth-server.service": ["reload"]}
+    reloaded = {**dict.fromkeys(OTHERS, NOTHING), "oauth-server.service": ["reload"]}
     deploy_again(host, DATA.model_copy(update={"access_token_lifetime": 900}))
     assert host.units == reloaded
     deploy_again(
@@ -226,7 +226,7 @@ def test_a_run_that_changes_nothing_touches_no_unit() -> None:
     host.units = {unit: [] for unit in host.units}
     clients = (ClientData.model_validate({**CLIENT, "client_secret_hash": HASH}),)
     deploy(host, clients)
-    assert host.units == {unit: [] for unit in (*SOCKETS, "oauth-server.service")}
+    assert host.units == {unit: [] for unit in (*OTHERS, "oauth-server.service")}
 
 
 def test_old_releases_beyond_those_kept_go_and_the_current_one_stays() -> None:
@@ -248,7 +248,7 @@ def test_a_release_that_was_damaged_is_unpacked_anew_and_the_server_restarted() 
     assert host.units["oauth-server.service"] == ["restart"]
 
 
-@pytest.mark.parametrize("line", range(6))
+@pytest.mark.parametrize("line", range(7))
 def test_a_mode_in_the_ring_that_was_changed_is_put_back(line: int) -> None:
     ring = list(INSTALLED["cd /etc/oauth2/keys"])
     ring[line] = "oauth_user 777"
