@@ -1,0 +1,73 @@
+"""served.json, written and read."""
+
+from __future__ import annotations
+
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from oauth_server.errors import OperatorError
+from oauth_server.keys import served
+from oauth_server.keys.served import Served, ServedFile
+from tests.unit.oauth_server.keys.rings import DAY, START
+
+SECOND = timedelta(seconds=1)
+
+
+def test_a_kid_keeps_its_time_and_loses_it_with_its_key(tmp_path: Path) -> None:
+    path = tmp_path / served.FILE
+    file = ServedFile(path)
+    file.note(["a"], "a", START)
+    file.note(["a", "b"], "a", START + DAY)
+    assert served.load(path).since == {"a": {"self": START}, "b": {"self": START + DAY}}
+    file.note(["b"], "b", START + 2 * DAY)
+    file.note(["a", "b"], "b", START + 3 * DAY)
+    assert served.load(path).since["a"] == {"self": START + 3 * DAY}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_it_is_written_when_something_changed_and_otherwise_once_a_minute(tmp_path: Path) -> None:
+    path = tmp_path / served.FILE
+    file = ServedFile(path)
+    inodes = []
+    for now in (START, START + 59 * SECOND, START + 60 * SECOND):
+        file.note(["a"], "a", now)
+        inodes.append(path.stat().st_mtime_ns)
+    assert inodes[0] == inodes[1] != inodes[2]
+    assert served.load(path).checked == START + 60 * SECOND
+
+
+def test_neighbours_are_written_beside_oneself(tmp_path: Path) -> None:
+    path = tmp_path / served.FILE
+    others = {"auth-2": {"a": START + DAY}}
+    ServedFile(path, "auth-1").note(["a", "b"], "a", START, others)
+    hosts = ["auth-1", "auth-2"]
+    found = served.load(path, hosts)
+    assert found.since == {"a": {"auth-1": START, "auth-2": START + DAY}, "b": {"auth-1": START}}
+    assert found.readiness("a", DAY).at == START + 2 * DAY
+    assert found.readiness("b", DAY).missing == ["auth-2"]
+    assert found.readiness("b", DAY, without=["auth-2"]).holds(START + DAY)
+
+
+def test_a_server_that_was_never_asked_is_missing() -> None:
+    readiness = Served().readiness("a", DAY)
+    assert (readiness.at, readiness.missing) == (None, ["self"])
+    assert not readiness.holds(START + 1000 * DAY)
+
+
+def test_nothing_is_ready_without_a_server() -> None:
+    """`--without` everybody: nobody says since when it is served."""
+    assert not Served().readiness("a", DAY, without=["self"]).holds(START)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"checked": 1, "active": "a", "served": {}}'])
+def test_what_the_server_did_not_write_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / served.FILE
+    path.write_text(content)
+    with pytest.raises(OperatorError, match="is not what the server writes"):
+        served.load(path)
+    # The server itself begins anew: later, and so safe.
+    ServedFile(path).note(["a"], "a", START)
+    assert served.load(path).since == {"a": {"self": START}}
