@@ -300,7 +300,7 @@ class Server:
         async with self._changing:
             try:
                 loaded = await asyncio.to_thread(load)
-                loading.check_the_same(self._loaded.settings, loaded.settings)
+                loading.check_change(self._loaded, loaded)
                 signer = self._signer_for(loaded.ring)
                 # Beside the event loop, too: the keys of thousands of clients take a while.
                 app = await asyncio.to_thread(self._application, loaded, signer)

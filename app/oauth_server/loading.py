@@ -59,12 +59,15 @@ def ring(settings: Settings) -> KeyRing:
     )
 
 
-def check_the_same(old: Settings, new: Settings) -> None:
-    """What a running server cannot change. Raises OperatorError."""
+def check_change(old: Loaded, new: Loaded) -> None:
+    """What a running server cannot change, or must not. Raises OperatorError."""
+    if old.ring.active is not None and new.ring.active is None:
+        # A joining host's ring has none; in the place of one that signs it is a lost ring.
+        raise OperatorError(f"{new.settings.keys_directory}: no key signs any more")
     changed = [
         name
         for name in ("store", "log_file", "keys_directory", "state_directory")
-        if getattr(old, name) != getattr(new, name)
+        if getattr(old.settings, name) != getattr(new.settings, name)
     ]
     if changed:
         raise OperatorError(*(f"{name} has changed, which needs a restart" for name in changed))

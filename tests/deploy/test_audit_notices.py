@@ -185,6 +185,30 @@ MUTATIONS = [
         f"cp -a {_KEYS}/ring/active/ {_KEYS}/ring/new",
         f"{_KEYS}/ring/new",
     ),
+    _disabled("KEY-04", "oauth-key-rotate.timer"),
+    Mutation(
+        "the last rotation failed",
+        "KEY-04",
+        f"mv {_KEYS}/ring /root/kept-ring && ! systemctl start oauth-key-rotate.service; "
+        f"rm -rf {_KEYS}/ring && mv /root/kept-ring {_KEYS}/ring",
+        "systemctl start oauth-key-rotate.service",
+    ),
+    _edit("KEY-05", f"{_KEYS}/ring/active/times.json", 's/"activated":"..../"activated":"2020/'),
+    Mutation(
+        "no key is pending",
+        "KEY-06",
+        f"cd {_KEYS}/ring && for file in $(grep -L activated */times.json); do "
+        "cp -a ./$file /root/kept-times && echo $file > /root/kept-name && "
+        'sed -i \'s/^{/{"activated":"2026-01-01T00:00:00Z",/\' ./$file; done',
+        f"cd {_KEYS}/ring && cp -a /root/kept-times ./$(cat /root/kept-name) && "
+        "rm /root/kept-times /root/kept-name",
+    ),
+    Mutation(
+        "a private key is in an environment",
+        "KEY-07",
+        "systemd-run -q --unit=leak --setenv=KEY='-----BEGIN PRIVATE KEY-----' sleep 600",
+        "systemctl stop leak",
+    ),
     _edit("GW-01", "/etc/nginx/nginx.conf", "s/For $remote_addr/For $proxy_add_x_forwarded_for/"),
     _disabled("GW-02", "nginx.service"),
     # The jail still runs with the old one, which is a fault of its own.

@@ -168,6 +168,18 @@ def test_a_ring_that_is_broken_is_not_taken_over_and_said_once(
     wait_for(lambda: signs_with(rotating) == ring.active_kid(own_site.keys / "ring"))
 
 
+def test_a_lost_ring_does_not_stop_a_server_that_signs(rotating: Server, own_site: Site) -> None:
+    """Nor does one without an active key in its place, as a joining host's."""
+    signs = signs_with(rotating)
+    (own_site.keys / "ring").rename(own_site.keys / "lost")
+    keys(rotating, "init", "--joining")
+    wait_for(lambda: value(samples(rotating), "ring_takeovers_total", result="failure") >= 1)
+    with rotating.client() as http:
+        assert is_active(http, issued(http))
+    assert signs_with(rotating) == signs
+    assert "no key signs any more" in rotating.journal
+
+
 def test_a_host_that_joins_publishes_and_does_not_sign(tmp_path: Path, site: Site) -> None:
     joining = replace(site, keys=tmp_path / "joining")
     config = configure(tmp_path, joining, **SETTINGS)

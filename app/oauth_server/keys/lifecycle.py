@@ -73,7 +73,7 @@ def init(
     """
     with disk.locked(directory):
         ring = directory / RING
-        held = recover(directory, policy, now)
+        held = recover(directory, policy, now, create=True)
         if not held.entries:
             kid = transitions.make(ring, policy, now, signs=not joining)
             if not joining:

@@ -41,11 +41,16 @@ class Recovered:
         return [entry for entry in self.entries if entry.state is state]
 
 
-def recover(directory: Path, policy: Policy, now: datetime) -> Recovered:
-    """The ring, valid; the caller holds the lock. Raises OperatorError where one would guess."""
+def recover(directory: Path, policy: Policy, now: datetime, *, create: bool = False) -> Recovered:
+    """The ring, valid; the caller holds the lock. Raises OperatorError where one would guess.
+
+    A ring without keys is a lost one, unless this is to `create` it.
+    """
     ring = directory / RING
     notes: list[str] = []
     if not os.path.lexists(ring):
+        if not create:
+            raise OperatorError(f"{ring}: there is none; `oauth-server keys init` makes it")
         disk.make_directory(ring)
     modes.restore_directory(ring)
     disk.sweep(directory)
@@ -56,7 +61,7 @@ def recover(directory: Path, policy: Policy, now: datetime) -> Recovered:
         disk.sweep(path)
     _take_over(ring, policy)
     _leave(directory, policy, now, notes)
-    if not key_ring.entries(ring):
+    if create and not key_ring.entries(ring):
         return Recovered([], notes)
     _link(ring)
     for found in key_ring.read(ring, policy.algorithm):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -311,3 +312,17 @@ def test_only_the_last_hundred_removed_keys_are_remembered(keys: Path) -> None:
     kids = [line.kid for line in removed.load(keys)]
     assert len(kids) == 100
     assert kids[-2:] == ["119", entry.kid]
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty ring"])
+def test_a_ring_that_was_lost_is_not_made_anew_by_the_timer(keys: Path, left: str) -> None:
+    """Without a key that signs it would look like a joining host's."""
+    shutil.rmtree(keys / "ring")
+    if left != "nothing":
+        (keys / "ring").mkdir()
+    for change in (lifecycle.prepare, lifecycle.retire):
+        with pytest.raises(OperatorError, match="`oauth-server keys init` makes"):
+            change(keys, POLICY, START)
+    with pytest.raises(OperatorError, match="`oauth-server keys init` makes"):
+        rotate(keys, START, Served())
+    assert not list(keys.glob("ring/*"))
