@@ -14,6 +14,7 @@ import pytest
 
 from oauth_server.models import Authorization
 from oauth_server.store.interface import (
+    STATEMENT_LENGTH,
     Consent,
     Digest,
     Limit,
@@ -625,6 +626,26 @@ class AssertionsContract:
 
 
 @pytest.mark.anyio
+class BoardContract:
+    async def test_what_a_host_said_last_is_read_by_all(self, store: Store) -> None:
+        one, two = random_name("host"), random_name("host")
+        await store.announce(one, "first.of.one")
+        await store.announce(two, "first.of.two")
+        await store.announce(one, "second.of.one")
+        said = await store.announcements([one, two, random_name("nobody")])
+        assert said == {one: "second.of.one", two: "first.of.two"}
+
+    async def test_nobody_is_asked_for_nothing(self, store: Store) -> None:
+        assert await store.announcements([]) == {}
+
+    async def test_what_is_too_long_is_not_read(self, store: Store) -> None:
+        host = random_name("host")
+        await store.announce(host, "a" * STATEMENT_LENGTH)
+        assert len((await store.announcements([host]))[host]) == STATEMENT_LENGTH
+        await store.announce(host, "a" * (STATEMENT_LENGTH + 1))
+        assert await store.announcements([host]) == {}
+
+
 class RaceContract:
     """Of those who come at once one wins, however many there are."""
 
@@ -669,6 +690,7 @@ class RaceContract:
 
 
 class StoreContract(
+    BoardContract,
     CodesContract,
     FamiliesContract,
     DenylistContract,

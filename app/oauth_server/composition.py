@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +20,8 @@ from oauth_server import files, loading, log, systemd
 from oauth_server import settings as settings_file
 from oauth_server.clients import Clients
 from oauth_server.errors import OperatorError
+from oauth_server.fleet import identity, record
+from oauth_server.fleet.membership import Membership, Published
 from oauth_server.grants.authentication import ClientAuthenticator
 from oauth_server.grants.authorization_code import AuthorizationCode
 from oauth_server.grants.client_credentials import ClientCredentials
@@ -50,9 +52,10 @@ from oauth_server.http.revoke import RevokeEndpoint
 from oauth_server.http.serving import Certificate
 from oauth_server.http.sessions import Sessions
 from oauth_server.http.token import TokenEndpoint
-from oauth_server.keys import served
+from oauth_server.keys import removed, served
 from oauth_server.keys.entry import State
 from oauth_server.keys.following import Follower
+from oauth_server.keys.jose import PublicKey
 from oauth_server.keys.ring import KeyRing
 from oauth_server.keys.served import ServedFile
 from oauth_server.keys.signer import BoundedSigner, ConfirmedSigner, FileSigner, NoSigner, Signer
@@ -65,6 +68,7 @@ from oauth_server.settings import Settings, StoreSettings
 from oauth_server.store.interface import Observer, Store
 from oauth_server.store.memory import MemoryStore
 from oauth_server.store.redis import RedisStore
+from oauth_server.store.redis.place import Place, TlsHost, UnixSocket
 from oauth_server.systemd import Passed
 from oauth_server.users import Users
 
@@ -74,7 +78,7 @@ _journal = logging.getLogger("oauth_server")
 def application(
     settings: Settings,
     registered: Clients,
-    ring: KeyRing,
+    published: Sequence[PublicKey],
     *,
     store: Store,
     signer: BoundedSigner,
@@ -97,7 +101,7 @@ def application(
     )
     grants = _grants(settings, store, signer, people)
     form = AuthenticatedForm(ClientAuthenticator(registered, store, settings.issuer, leeway))
-    issued = IssuedTokens(settings.issuer, {key.kid: key for key in ring.published}, leeway)
+    issued = IssuedTokens(settings.issuer, {key.kid: key for key in published}, leeway)
     return Boundary(
         html.NothingHere(
             http_app.routes(
@@ -108,7 +112,7 @@ def application(
                     Introspection(settings.issuer, issued, store, registered, people.is_active),
                 ),
                 metadata=DocumentEndpoint("metadata", metadata.document(settings.issuer, grants)),
-                jwks=DocumentEndpoint("jwks", {"keys": [key.to_jwk() for key in ring.published]}),
+                jwks=DocumentEndpoint("jwks", {"keys": [key.to_jwk() for key in published]}),
                 ready=ReadyEndpoint(store, signer),
                 authorize=AuthorizeEndpoint(
                     settings.issuer, registered, login, sessions, store, codes
@@ -164,9 +168,10 @@ class Server:
         self._load = load
         self._changing = asyncio.Lock()
         self._complaints: Sequence[str] = ()
-        self._follower = self._follow() if follow else None
-        self._reopen = reopen
         self._metrics = metrics or Metrics()
+        self._follower = self._follow() if follow else None
+        self._membership = self._take_part() if follow else None
+        self._reopen = reopen
         self._checker: PasswordChecker
         self._signer: BoundedSigner
         self._current: Current
@@ -180,6 +185,11 @@ class Server:
         # where the first is not idle yet, and kept.
         loading = ThreadPoolExecutor(1, thread_name_prefix="load")
         asyncio.get_running_loop().set_default_executor(loading)
+        if self._membership is not None:
+            # A host that was down hears what it missed before it answers anybody.
+            self._membership.join(self._loaded.fleet)
+            await self._membership.listen()
+            self._loaded = self._with_fleet(self._loaded)
         self._checker = PasswordChecker()
         self._signer = self._new_signer(self._loaded.ring)
         self._current = Current(Generation(self._application(self._loaded, self._signer)))
@@ -189,9 +199,12 @@ class Server:
             on_signal[signal.SIGUSR1] = self._reopen
         if self._load is not None:
             on_signal[signal.SIGHUP] = self._hang_up
-        following = None
+        loop = asyncio.get_running_loop()
+        lasting = []
         if self._follower is not None:
-            following = asyncio.get_running_loop().create_task(self._follower.follow())
+            lasting.append(loop.create_task(self._follower.follow()))
+        if self._membership is not None:
+            lasting.append(loop.create_task(self._membership.take_part()))
         try:
             await serving.serve(
                 [self._door(passed) for passed in self._sockets],
@@ -200,8 +213,8 @@ class Server:
                 on_stop=lambda: systemd.notify("STOPPING=1"),
             )
         finally:
-            if following is not None:
-                following.cancel()
+            for task in lasting:
+                task.cancel()
             self._signer.close()
             self._checker.close()
             await self._store.close()
@@ -210,7 +223,7 @@ class Server:
         return application(
             loaded.settings,
             loaded.registered,
-            loaded.ring,
+            loaded.published,
             store=self._store,
             signer=signer,
             sink=self._sink,
@@ -265,6 +278,12 @@ class Server:
                 "ring_unconfirmed_seconds", "Since the ring was seen to have the active key.",
                 lambda: follower.unconfirmed,
             )  # fmt: skip
+        if (membership := self._membership) is not None:
+            self._metrics.labelled_gauge(
+                "fleet_statement_age_seconds",
+                "Since another server of the fleet said what was heard of it last.", ["host"],
+                lambda: {(host,): age for host, age in membership.heard().items()},
+            )  # fmt: skip
 
     def _key_age(self) -> float:
         made = self._loaded.ring.made
@@ -299,7 +318,7 @@ class Server:
         """Work with something else from now on, or with what there is, for these problems."""
         async with self._changing:
             try:
-                loaded = await asyncio.to_thread(load)
+                loaded = self._with_fleet(await asyncio.to_thread(load))
                 loading.check_change(self._loaded, loaded)
                 signer = self._signer_for(loaded.ring)
                 # Beside the event loop, too: the keys of thousands of clients take a while.
@@ -320,7 +339,45 @@ class Server:
             stale=lambda: self._loaded.settings.timing.stale,
             take_over=self._take_over_ring,
             served=ServedFile(Path(settings.state_directory) / served.FILE),
+            fleet=self._in_fleet,
         )
+
+    def _take_part(self) -> Membership:
+        settings = self._loaded.settings
+        keys = Path(settings.keys_directory)
+        return Membership(
+            self._store,
+            Path(settings.state_directory) / record.FILE,
+            issuer=settings.issuer,
+            leeway=settings.timing.leeway,
+            grace=lambda: self._loaded.settings.timing.grace(),
+            identity=lambda: identity.load(keys),
+            banned=lambda: removed.emergencies(keys),
+            published=lambda: Published(
+                self._loaded.ring.published, [key.kid for key in self._loaded.published]
+            ),
+            take_over=self._take_over_fleet,
+            refused=self._metrics.statement_refused,
+        )
+
+    def _with_fleet(self, loaded: Loaded) -> Loaded:
+        """And the keys of the fleet's other servers, as far as they are known."""
+        if self._membership is None:
+            return loaded
+        own = {key.kid for key in loaded.ring.published}
+        return replace(loaded, foreign=self._membership.foreign(own))
+
+    async def _take_over_fleet(self) -> None:
+        """The own ring stays: whatever is the matter with it is no matter of the others."""
+        for problem in await self._change(lambda: self._loaded):
+            _journal.error("the fleet's old keys stay: %s", problem)
+
+    def _in_fleet(self) -> tuple[str, Mapping[str, Collection[str]]]:
+        """This server's name, and which keys each other one publishes."""
+        membership = self._membership
+        if membership is None or membership.fleet is None:
+            return served.SELF, {}
+        return membership.fleet.host, membership.serves()
 
     async def _take_over_ring(self) -> None:
         problems = await self._change(
@@ -351,6 +408,8 @@ class Server:
         on_end: Callable[[], None] = lambda: None  # noqa: E731
         if signer is not self._signer:
             on_end = self._signer.close
+        if self._membership is not None and loaded.fleet is not self._loaded.fleet:
+            self._membership.join(loaded.fleet)
         self._loaded, self._signer = loaded, signer
         self._current.replace(Generation(app), on_end)
         if self._certificate is not None and loaded.tls is not None:
@@ -396,9 +455,20 @@ def _check_monitoring(sockets: Sequence[Passed]) -> None:
 
 def open_store(settings: StoreSettings, observe: Observer | None = None) -> Store:
     """Connects when it is first asked. Raises OperatorError."""
-    if settings.socket is None:
+    if (place := _place(settings)) is None:
         return MemoryStore()
     password = None
     if settings.password_file is not None:
         password = files.read_text(Path(settings.password_file)).rstrip("\r\n")
-    return RedisStore(settings.socket, settings.username, password, observe)
+    return RedisStore(place, settings.username, password, observe)
+
+
+def _place(settings: StoreSettings) -> Place | None:
+    if settings.socket is not None:
+        return UnixSocket(settings.socket)
+    if settings.address is not None:
+        ca_file = None if settings.ca_file is None else Path(settings.ca_file)
+        if ca_file is not None:
+            files.read(ca_file)  # redis-py would say what is the matter at every request
+        return TlsHost(*settings.address, ca_file)
+    return None

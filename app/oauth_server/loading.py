@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -11,8 +11,11 @@ from typing import TypeVar
 from oauth_server import certificate, clients, users
 from oauth_server.clients import Clients
 from oauth_server.errors import OperatorError
+from oauth_server.fleet import members
+from oauth_server.fleet.members import Fleet
 from oauth_server.keys import configured
 from oauth_server.keys import ring as key_ring
+from oauth_server.keys.jose import PublicKey
 from oauth_server.keys.ring import KeyRing
 from oauth_server.settings import Settings
 from oauth_server.users import Users
@@ -22,13 +25,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a reload loads anew; everything in it was checked."""
+    """What a reload loads anew; everything in it was checked.
+
+    `foreign` are the keys of the fleet's other servers, which are not loaded but heard of.
+    """
 
     settings: Settings
     registered: Clients
     ring: KeyRing
     people: Users = field(default_factory=Users)
     tls: ssl.SSLContext | None = None
+    fleet: Fleet | None = None
+    foreign: Sequence[PublicKey] = ()
+
+    @property
+    def published(self) -> Sequence[PublicKey]:
+        return (*self.ring.published, *self.foreign)
 
 
 def load(settings: Settings, *, secure: bool) -> Loaded:
@@ -46,11 +58,12 @@ def load(settings: Settings, *, secure: bool) -> Loaded:
     people = attempt(lambda: users.load(Path(settings.users_file)))
     keys = attempt(lambda: ring(settings))
     tls = attempt(lambda: certificate.load(settings)) if secure else None
+    fleet = attempt(lambda: members.load(Path(settings.fleet_file)))
     if registered is not None and people is not None:
         attempt(lambda: users.check_apart(Path(settings.users_file), people, registered))
     if problems or registered is None or people is None or keys is None:
         raise OperatorError(*problems)
-    return Loaded(settings, registered, keys, people, tls)
+    return Loaded(settings, registered, keys, people, tls, fleet)
 
 
 def ring(settings: Settings) -> KeyRing:

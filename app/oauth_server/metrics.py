@@ -55,6 +55,9 @@ class Metrics:
         )
         for succeeded in (True, False):
             self._takeovers.labels(_result(succeeded))
+        self._statements_refused = self._counter(
+            "fleet_statements_refused", "What was said in another server's name.", "reason"
+        )
         self._lines_lost = self._counter("log_lines_lost", "Lines that could not be written.")
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -98,6 +101,9 @@ class Metrics:
 
     def takeover(self, succeeded: bool) -> None:
         self._takeovers.labels(_result(succeeded)).inc()
+
+    def statement_refused(self, reason: str) -> None:
+        self._statements_refused.labels(reason).inc()
 
     def line_lost(self) -> None:
         self._lines_lost.inc()

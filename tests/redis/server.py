@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from oauth_server.store.interface import Observer
 from oauth_server.store.redis import RedisStore
+from oauth_server.store.redis.place import UnixSocket
 from roles.files import render
 from tests.redis.programs import Program
 
@@ -95,4 +96,4 @@ class Server:
         )
 
     def store(self, *, password: str = PASSWORD, observer: Observer | None = None) -> RedisStore:
-        return RedisStore(self.socket, "oauth_server", password, observer)
+        return RedisStore(UnixSocket(self.socket), "oauth_server", password, observer)

@@ -9,6 +9,7 @@ from pathlib import Path
 from oauth_server import certificate, clients, settings, users
 from oauth_server.cli.parsing import Commands, command, config_option, path
 from oauth_server.errors import OperatorError
+from oauth_server.fleet import members
 from oauth_server.keys import configured
 from oauth_server.keys import ring as key_ring
 from oauth_server.output import say
@@ -51,6 +52,7 @@ def _check(options: argparse.Namespace) -> int:
                 problems += _problems_of_keys(keys, named)
             if all_of_them:
                 problems += _problems_of_certificate(named)
+                problems += _problems_of_fleet(Path(named.fleet_file))
     client_ids: clients.Clients = {}
     if registered is not None:
         try:
@@ -93,6 +95,16 @@ def _problems_of_certificate(named: Settings) -> Sequence[str]:
     except OperatorError as error:
         return error.problems
     say(f"{named.certificate}: OK")
+    return ()
+
+
+def _problems_of_fleet(path: Path) -> Sequence[str]:
+    try:
+        fleet = members.load(path)
+    except OperatorError as error:
+        return error.problems
+    if fleet is not None:
+        say(f"{path}: OK, {fleet.host} and {_counted(fleet.others, 'other host')}")
     return ()
 
 

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from oauth_server import settings
-from oauth_server.cli import keys_emergency, keys_list, keys_verify, owner
+from oauth_server.cli import keys_emergency, keys_fleet, keys_list, keys_verify, owner
 from oauth_server.cli.keys_shown import at
 from oauth_server.cli.parsing import Commands, command, config_option, group, path
 from oauth_server.errors import OperatorError
+from oauth_server.fleet import members
 from oauth_server.keys import configured, lifecycle, removed, served
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.entry import State
@@ -69,6 +70,7 @@ def add_to(commands: Commands) -> None:
     emergency.add_argument(
         "key", metavar="KEY", help="`active`, a kid, or its beginning (after -- if that is -)"
     )
+    keys_fleet.add_to(of_keys)
     for changing in (rotate, retire, emergency):
         changing.add_argument(
             "--dry-run", action="store_true", help="say what would be done, and do nothing"
@@ -100,7 +102,9 @@ class Keys:
         return self.directory / RING
 
     def served(self) -> Served:
-        return served.load(Path(self.settings.state_directory) / served.FILE)
+        fleet = members.load(Path(self.settings.fleet_file))
+        hosts = [served.SELF] if fleet is None else fleet.hosts
+        return served.load(Path(self.settings.state_directory) / served.FILE, hosts)
 
 
 def _opened(options: argparse.Namespace) -> Keys:

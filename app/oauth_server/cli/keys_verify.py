@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from oauth_server import files
+from oauth_server.cli import keys_neighbours
+from oauth_server.cli.keys_finding import Finding
 from oauth_server.cli.keys_shown import table
 from oauth_server.errors import OperatorError
 from oauth_server.keys import jwk
@@ -77,14 +79,6 @@ class Subject:
     @property
     def ring(self) -> Path:
         return self.directory / RING
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """`sides` are fingerprints (SHA-256 of the public key) by where they were found."""
-
-    ok: bool
-    what: str
-    sides: Mapping[str, str] = {}
 
 
 Check = Callable[[Subject, Sequence[Entry]], Iterator[Finding]]
@@ -211,13 +205,28 @@ def _published(subject: Subject, found: Sequence[Entry]) -> Iterator[Finding]:
             else f"{where}: has another key under the name {entry.kid} than {file}",
             sides=sides,
         )  # fmt: skip
+    yield from _foreign(subject, where, served)
+
+
+def _foreign(subject: Subject, where: str, served: Mapping[str, PublicKey]) -> Iterator[Finding]:
+    """What is served beside the ring must be another server's of the fleet."""
+    try:
+        hosts = keys_neighbours.foreign(subject.settings)
+    except OperatorError as error:
+        yield Finding(ok=False, what=str(error))
+        return
     for kid, key in served.items():
-        # A neighbour's keys are served, too; whose they are is a neighbour's check.
+        host = hosts.get(kid)
         yield Finding(
-            ok=False,
-            what=f"{where}: has {kid}, which is not in {subject.ring}",
+            ok=host is not None,
+            what=f"{where}: has {kid} of {host}" if host
+            else f"{where}: has {kid}, which is not in {subject.ring}",
             sides={where: key.fingerprint},
-        )
+        )  # fmt: skip
+
+
+def _neighbours(subject: Subject, found: Sequence[Entry]) -> Iterator[Finding]:
+    return keys_neighbours.neighbours(subject.settings, found)
 
 
 def _key_set(subject: Subject) -> dict[str, PublicKey]:
@@ -256,5 +265,5 @@ def _get(connection: http.client.HTTPConnection, path: str, host: str | None = N
         connection.close()
 
 
-CHECKS: Sequence[Check] = (_halves, _shortcuts, _running, _published)
+CHECKS: Sequence[Check] = (_halves, _shortcuts, _running, _published, _neighbours)
 """Each yields a finding for whatever it looks at, good or bad."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from oauth_server.errors import OperatorError
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.layout import RING
 from oauth_server.keys.ring import KeyRing
-from oauth_server.keys.served import ServedFile
+from oauth_server.keys.served import SELF, ServedFile
 
 _journal = logging.getLogger("oauth_server")
 
@@ -32,6 +32,7 @@ class Follower:
     """`ring` is what the server works with now, `take_over` has it load another one.
 
     `stale` is for how long a key may sign that its ring does not confirm (Timing.stale).
+    `fleet` is this server's name there, and which keys each other server publishes.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Follower:
         stale: Callable[[], timedelta],
         take_over: Callable[[], Awaitable[None]],
         served: ServedFile,
+        fleet: Callable[[], tuple[str, Mapping[str, Collection[str]]]] = lambda: (SELF, {}),
         clock: Callable[[], float] = _since_boot,
     ) -> None:
         self._directory = directory
@@ -49,6 +51,7 @@ class Follower:
         self._stale = stale
         self._take_over = take_over
         self._served = served
+        self._fleet = fleet
         self._clock = clock
         self._confirmed = clock()
         self._complaints: dict[str, str] = {}
@@ -84,7 +87,7 @@ class Follower:
         kids = [key.kid for key in ring.published]
         now = datetime.now(timezone.utc)
         try:
-            await asyncio.to_thread(self._served.note, kids, active, now)
+            await asyncio.to_thread(self._served.note, kids, active, now, *self._fleet())
         except OperatorError as error:
             self._complain("served", str(error))
         else:

@@ -31,7 +31,11 @@ class PublicKey:
         self.algorithm = algorithm or algorithms.natural(key)
         self._key = algorithms.check(self.algorithm, key)
         self._members = _members(self._key)
-        self.kid = kid or _thumbprint(self._members)
+        self.kid = kid or self.thumbprint
+
+    @property
+    def thumbprint(self) -> str:
+        return _thumbprint(self._members)
 
     @classmethod
     def from_pem(cls, pem: bytes, rsa: Algorithm = Algorithm.RS256) -> PublicKey:

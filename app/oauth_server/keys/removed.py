@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -88,6 +88,11 @@ def set_revoked(directory: Path, kid: str) -> None:
             for line in load(directory)
         ],
     )
+
+
+def emergencies(directory: Path) -> Collection[str]:
+    """What was removed in an emergency, by kid. Raises OperatorError."""
+    return {line.kid for line in load(directory) if line.reason is Reason.EMERGENCY}
 
 
 def unrevoked(directory: Path) -> Sequence[Removed]:

@@ -74,9 +74,8 @@ def load(path: Path, hosts: Collection[str] = (SELF,)) -> Served:
 class ServedFile:
     """The file, for the one server that writes it. A kid keeps its `since` over restarts."""
 
-    def __init__(self, path: Path, host: str = SELF) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._host = host
         self._written: _File | None = None
 
     def note(
@@ -84,9 +83,13 @@ class ServedFile:
         kids: Collection[str],
         active: str | None,
         now: datetime,
-        others: Mapping[str, Mapping[str, datetime]] | None = None,
+        host: str = SELF,
+        others: Mapping[str, Collection[str]] | None = None,
     ) -> Served:
-        """These keys are published now; `others` is what other servers say, by host, then by kid.
+        """`host` publishes these keys now; `others` is which ones each other server says it does.
+
+        Another's word counts from when it was heard: that is later than it was true, and by the
+        clock that the key will be activated by.
 
         Raises OperatorError if it cannot be written.
         """
@@ -94,10 +97,10 @@ class ServedFile:
         before = self._before()
         served: dict[str, dict[str, datetime]] = {}
         for kid in kids:
-            served[kid] = {self._host: before.get(kid, {}).get(self._host, now)}
-            for host, since in (others or {}).items():
-                if kid in since:
-                    served[kid][host] = moment(since[kid])
+            served[kid] = {host: before.get(kid, {}).get(host, now)}
+            for other, theirs in (others or {}).items():
+                if kid in theirs:
+                    served[kid][other] = before.get(kid, {}).get(other, now)
         file = _File(checked=now, active=active, served=served)
         old = self._written
         if (
@@ -110,7 +113,7 @@ class ServedFile:
             except OSError as error:
                 raise OperatorError(f"{self._path}: cannot be written: {error.strerror}") from None
             self._written = file
-        return Served(served, (self._host, *(others or ())), active, now)
+        return Served(served, (host, *(others or ())), active, now)
 
     def _before(self) -> Mapping[str, Mapping[str, datetime]]:
         if self._written is not None:

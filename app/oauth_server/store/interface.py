@@ -32,6 +32,9 @@ Observer = Callable[[str, float, bool], None]
 Of a step that its caller gave up it is told nothing.
 """
 
+STATEMENT_LENGTH = 64 * 1024
+"""No announcement is longer; whoever may write to the store could make one of any length."""
+
 MISMATCHES = 5
 """So many wrong proofs void a code."""
 
@@ -252,13 +255,21 @@ class Assertions(Protocol):
         """Whether this is the first use of an assertion (RFC 7523 §3, point 7)."""
 
 
+class Board(Protocol):
+    async def announce(self, host: str, statement: str) -> None:
+        """Replace what this host said before. Nothing is checked here: a statement is signed."""
+
+    async def announcements(self, hosts: Sequence[str]) -> Mapping[str, str]:
+        """What these hosts said last, as far as it could be a statement at all."""
+
+
 class Reachable(Protocol):
     async def ping(self) -> None:
         """Return if the store answers."""
 
 
 class Store(
-    Reachable, Codes, Families, Denylist, Sessions, Consents, Throttles, Assertions, Protocol
+    Reachable, Codes, Families, Denylist, Sessions, Consents, Throttles, Assertions, Board, Protocol
 ):  # one store carries all
     async def close(self) -> None:
         """Give back connections; the store is not used afterwards."""

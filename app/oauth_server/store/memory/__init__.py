@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from oauth_server.store.memory.assertions import MemoryAssertions
+from oauth_server.store.memory.board import MemoryBoard
 from oauth_server.store.memory.codes import MemoryCodes
 from oauth_server.store.memory.consents import MemoryConsents
 from oauth_server.store.memory.denylist import MemoryDenylist
@@ -23,6 +24,7 @@ class MemoryStore(
     MemoryConsents,
     MemoryThrottles,
     MemoryAssertions,
+    MemoryBoard,
 ):
     """`clock` tells seconds since the epoch. No method waits, so each is one atomic step."""
 

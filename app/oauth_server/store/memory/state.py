@@ -62,6 +62,7 @@ class State:
         self.attempts: Expiring[str, int] = Expiring(clock)
         self.devices: Expiring[Digest, str] = Expiring(clock)
         self.assertions: Expiring[tuple[str, str], None] = Expiring(clock)
+        self.announcements: dict[str, str] = {}
 
     def give(self, authorization: Authorization, ends: float) -> None:
         """Note a family for `withdraw_consent`, and forget those that are over."""

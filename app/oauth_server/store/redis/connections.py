@@ -10,17 +10,15 @@ import asyncio
 import sys
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from redis.asyncio import UnixDomainSocketConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from oauth_server.errors import UnavailableError
 from oauth_server.store.interface import Observer
 from oauth_server.store.redis import reasons
+from oauth_server.store.redis.place import Place
 from oauth_server.store.redis.scripts import Script
 
 # asyncio's own can miss its moment before 3.11.3 (redis/redis-py#2633).
@@ -40,17 +38,17 @@ Argument = str | int
 class Connections:
     def __init__(
         self,
-        path: Path,
+        place: Place,
         username: str | None,
         password: str | None,
         observer: Observer | None = None,
     ) -> None:
-        self._path = str(path)
+        self._place = place
         self._username = username
         self._password = password
         self._observer = observer
         self._slots = asyncio.Semaphore(_MOST)
-        self._idle: list[UnixDomainSocketConnection] = []
+        self._idle: list[AbstractConnection] = []
         self._closed = False
 
     # Any: what Redis replies is whatever the command gives.
@@ -112,11 +110,11 @@ class Connections:
             else:
                 await connection.disconnect(nowait=True)
 
-    async def _ask(self, connection: UnixDomainSocketConnection, *command: Argument) -> Any:
+    async def _ask(self, connection: AbstractConnection, *command: Argument) -> Any:
         await connection.send_command(*command)
         return await connection.read_response()
 
-    async def _take(self) -> UnixDomainSocketConnection:
+    async def _take(self) -> AbstractConnection:
         """A connection on which nothing has been sent and nothing is to be read."""
         while self._idle:
             connection = self._idle.pop()
@@ -124,20 +122,7 @@ class Connections:
             if not await connection.can_read():
                 return connection
             await connection.disconnect(nowait=True)
-        connection = UnixDomainSocketConnection(
-            path=self._path,
-            username=self._username,
-            password=self._password,
-            decode_responses=True,
-            protocol=2,
-            # The bound is over all of it; a client's own would come on top.
-            socket_timeout=None,
-            socket_connect_timeout=None,
-            # A retry would hide an outage, and could run a script twice.
-            retry=Retry(NoBackoff(), 0),
-            # CLIENT SETINFO is unknown to Redis before 7.2.
-            driver_info=None,
-        )
+        connection = self._place.connection(self._username, self._password)
         try:
             await connection.connect()  # type: ignore[no-untyped-call]  # redis-py's own
         except BaseException:

@@ -41,8 +41,11 @@ def test_it_is_written_when_something_changed_and_otherwise_once_a_minute(tmp_pa
 
 def test_neighbours_are_written_beside_oneself(tmp_path: Path) -> None:
     path = tmp_path / served.FILE
-    others = {"auth-2": {"a": START + DAY}}
-    ServedFile(path, "auth-1").note(["a", "b"], "a", START, others)
+    file = ServedFile(path)
+    file.note(["a", "b"], "a", START, "auth-1", {"auth-2": ()})
+    # Its word counts from when it was heard, and goes on to count.
+    for heard in (START + DAY, START + 2 * DAY):
+        file.note(["a", "b"], "a", heard, "auth-1", {"auth-2": ("a", "c")})
     hosts = ["auth-1", "auth-2"]
     found = served.load(path, hosts)
     assert found.since == {"a": {"auth-1": START, "auth-2": START + DAY}, "b": {"auth-1": START}}

@@ -6,13 +6,19 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from oauth_server.store.interface import GRANTS_LIVE, MISMATCHES, TOKENS_LIVE
+from oauth_server.store.interface import (
+    GRANTS_LIVE,
+    MISMATCHES,
+    STATEMENT_LENGTH,
+    TOKENS_LIVE,
+)
 
 _DIRECTORY = Path(__file__).parent
 _CONSTANTS = f"""\
 local TOKENS_LIVE = {int(TOKENS_LIVE.total_seconds())}
 local GRANTS_LIVE = {int(GRANTS_LIVE.total_seconds())}
 local MISMATCHES = {MISMATCHES}
+local STATEMENT_LENGTH = {STATEMENT_LENGTH}
 """
 
 
@@ -44,3 +50,4 @@ REVOKE = _script("revoke", *_REVOCATIONS)
 WITHDRAW_CONSENT = _script("withdraw_consent", *_REVOCATIONS)
 ATTEMPT = _script("attempt")
 FORGIVE = _script("forgive")
+ANNOUNCEMENTS = _script("announcements")

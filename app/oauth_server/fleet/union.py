@@ -1,0 +1,105 @@
+"""The keys of a fleet's other hosts, as far as they are to be believed: what this host publishes.
+
+What was believed once is published until the same host says something newer, however long it is
+away; a host that left the fleet is published until its last token has expired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from oauth_server.fleet import statement
+from oauth_server.fleet.members import Fleet, Member
+from oauth_server.fleet.record import Record
+from oauth_server.fleet.statement import StatementError
+from oauth_server.keys.entry import moment
+from oauth_server.keys.jose import PublicKey
+
+REPLAYED = "sequence"
+"""Why a statement is not believed that is not newer than the one before: no alarm, if it is it."""
+
+
+class Union:
+    """`records` are by identity (its thumbprint): a host made anew is another one.
+
+    Nothing here waits or asks a clock.
+    """
+
+    def __init__(self, issuer: str, records: Mapping[str, Record], leeway: timedelta) -> None:
+        self._issuer = issuer
+        self._records = dict(records)
+        self._leeway = leeway
+        self._members: Mapping[str, Member] = {}
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """What is to be remembered."""
+        return self._records
+
+    @property
+    def members(self) -> Sequence[Member]:
+        return tuple(self._members.values())
+
+    def pin(self, fleet: Fleet | None, now: datetime) -> None:
+        """Who belongs to the fleet from now on, and what the deploy saw of them."""
+        others = () if fleet is None else fleet.others
+        self._members = {member.identity.thumbprint: member for member in others}
+        for known_by, record in self._records.items():
+            if known_by not in self._members and record.departed is None:
+                self._records[known_by] = record.left(moment(now))
+        for known_by, member in self._members.items():
+            old = self._records.get(known_by)
+            if member.keys and (old is None or member.as_of > old.sequence):
+                serves = () if old is None else old.serves
+                self._records[known_by] = Record(member.host, member.as_of, member.keys, serves)
+            elif old is not None and old.departed is not None:
+                self._records[known_by] = old.returned(member.host)
+
+    def offer(self, host: str, text: str, now: datetime) -> bool:
+        """Whether a statement said something new. Raises StatementError for one not to believe.
+
+        One that was believed before is neither.
+        """
+        member = next((known for known in self.members if known.host == host), None)
+        if member is None:
+            raise StatementError("host")
+        said = statement.read(
+            text, member.identity, host=host, issuer=self._issuer, now=now, leeway=self._leeway
+        )
+        known_by = member.identity.thumbprint
+        old = self._records.get(known_by)
+        if old is not None and said.sequence <= old.sequence:
+            if said.sequence == old.sequence:
+                return False
+            raise StatementError(REPLAYED)
+        self._records[known_by] = Record(host, said.sequence, said.keys, said.serves)
+        return True
+
+    def expire(self, now: datetime, grace: timedelta) -> None:
+        """Forget who left the fleet that long ago."""
+        for known_by, record in list(self._records.items()):
+            if record.departed is not None and record.departed + grace <= now:
+                del self._records[known_by]
+
+    def published(self, own: Collection[str], banned: Collection[str] = ()) -> Sequence[PublicKey]:
+        """All keys of others but `own` ones, and those that were removed here in an emergency."""
+        found: dict[str, PublicKey] = {}
+        for _, record in sorted(self._records.items()):
+            for key in record.keys:
+                if key.kid not in own and key.kid not in banned:
+                    found.setdefault(key.kid, key)
+        return tuple(found.values())
+
+    def serves(self) -> Mapping[str, Collection[str]]:
+        """Which keys each other member says it publishes; none, if it has said nothing."""
+        return {
+            member.host: record.serves if (record := self._records.get(known_by)) else ()
+            for known_by, member in self._members.items()
+        }
+
+    def heard(self) -> Iterator[tuple[str, float]]:
+        """When each member said what is known, in seconds since the epoch; 0 if it never did."""
+        for known_by, member in self._members.items():
+            record = self._records.get(known_by)
+            yield member.host, (record.sequence / 1000 if record else 0.0)

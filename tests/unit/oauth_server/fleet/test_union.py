@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from oauth_server.fleet.members import Fleet
+from oauth_server.fleet.statement import StatementError
+from oauth_server.fleet.union import Union
+from oauth_server.models import Algorithm
+from tests.unit.oauth_server.fleet.hosts import DAY, HOUR, ISSUER, NOW, SECOND, Host, key
+
+GRACE = timedelta(hours=13)
+
+
+def union(*hosts: Host, fleet: Fleet | None = None) -> Union:
+    made = Union(ISSUER, {}, timedelta(seconds=30))
+    made.pin(fleet or Fleet("self", tuple(host.member() for host in hosts)), NOW)
+    return made
+
+
+def kids(of: Union, own: tuple[str, ...] = (), banned: tuple[str, ...] = ()) -> set[str]:
+    return {public.kid for public in of.published(own, banned)}
+
+
+def reason(of: Union, host: str, text: str, now: datetime = NOW) -> str:
+    with pytest.raises(StatementError) as refused:
+        of.offer(host, text, now)
+    return refused.value.reason
+
+
+def test_everybodys_keys_are_published() -> None:
+    one, two = Host("one"), Host("two")
+    fleet = union(one, two)
+    assert kids(fleet) == set()
+    assert fleet.offer("one", one.says(), NOW)
+    assert fleet.offer("two", two.says(), NOW)
+    assert kids(fleet) == one.kids | two.kids
+    assert fleet.serves() == {"one": one.kids, "two": two.kids}
+
+
+def test_a_host_that_is_not_pinned_is_not_heard() -> None:
+    """Write access to the store adds no key."""
+    one, stranger = Host("one"), Host("stranger")
+    fleet = union(one)
+    assert reason(fleet, "stranger", stranger.says()) == "host"
+    assert reason(fleet, "one", stranger.says()) == "identity"
+    assert kids(fleet) == set()
+
+
+def test_an_old_statement_is_not_believed_again() -> None:
+    """It may have a key that was removed in an emergency since."""
+    one = Host("one")
+    fleet = union(one)
+    old = one.says()
+    one.keys = [key()]
+    assert fleet.offer("one", one.says(NOW + SECOND), NOW + SECOND)
+    assert reason(fleet, "one", old, NOW + SECOND) == "sequence"
+    assert kids(fleet) == one.kids
+
+
+def test_the_same_statement_says_nothing_new() -> None:
+    one = Host("one")
+    fleet = union(one)
+    text = one.says()
+    assert fleet.offer("one", text, NOW)
+    assert not fleet.offer("one", text, NOW)
+
+
+def test_a_host_that_is_away_stays_published() -> None:
+    """Its tokens are good, and its caches must know its key when it is back."""
+    one = Host("one")
+    fleet = union(one)
+    fleet.offer("one", one.says(), NOW)
+    fleet.expire(NOW + 400 * DAY, GRACE)
+    assert kids(fleet) == one.kids
+
+
+def test_what_the_deploy_saw_counts_until_the_host_says_more() -> None:
+    one = Host("one")
+    seen = (key(),)
+    fleet = union(fleet=Fleet("self", (one.member(seen, NOW),)))
+    assert kids(fleet) == {seen[0].kid}
+    assert reason(fleet, "one", one.says(NOW - SECOND)) == "sequence"
+    assert fleet.offer("one", one.says(NOW + SECOND), NOW + SECOND)
+    assert kids(fleet) == one.kids
+    # The same file, read once more at a reload.
+    fleet.pin(Fleet("self", (one.member(seen, NOW),)), NOW + HOUR)
+    assert kids(fleet) == one.kids
+    later = (key(),)
+    fleet.pin(Fleet("self", (one.member(later, NOW + HOUR),)), NOW + HOUR)
+    assert kids(fleet) == {later[0].kid}
+
+
+def test_a_host_that_left_is_published_until_its_last_token_has_expired() -> None:
+    one, two = Host("one"), Host("two")
+    fleet = union(one, two)
+    fleet.offer("one", one.says(), NOW)
+    fleet.offer("two", two.says(), NOW)
+    fleet.pin(Fleet("self", (two.member(),)), NOW)
+    assert reason(fleet, "one", one.says(NOW + HOUR), NOW + HOUR) == "host"
+    assert fleet.serves() == {"two": two.kids}
+    fleet.expire(NOW + GRACE - SECOND, GRACE)
+    assert kids(fleet) == one.kids | two.kids
+    fleet.expire(NOW + GRACE, GRACE)
+    assert kids(fleet) == two.kids
+
+
+def test_leaving_is_counted_from_the_first_time_that_it_was_seen() -> None:
+    one = Host("one")
+    fleet = union(one)
+    fleet.offer("one", one.says(), NOW)
+    fleet.pin(None, NOW)
+    again = Union(ISSUER, fleet.records, timedelta(0))
+    again.pin(None, NOW + HOUR)
+    again.expire(NOW + GRACE, GRACE)
+    assert kids(again) == set()
+
+
+def test_a_host_that_comes_back_is_there_as_before() -> None:
+    one = Host("one")
+    fleet = union(one)
+    fleet.offer("one", one.says(), NOW)
+    fleet.pin(None, NOW)
+    fleet.pin(Fleet("self", (one.member(),)), NOW + HOUR)
+    fleet.expire(NOW + 2 * GRACE, GRACE)
+    assert kids(fleet) == one.kids
+    assert reason(fleet, "one", one.says(NOW - SECOND)) == "sequence"
+
+
+def test_a_host_that_was_made_anew_is_another_one() -> None:
+    """Its old keys stay as those of one that left; its old identity is believed no more."""
+    old, new = Host("one"), Host("one")
+    fleet = union(old)
+    fleet.offer("one", old.says(), NOW)
+    fleet.pin(Fleet("self", (new.member(),)), NOW)
+    assert reason(fleet, "one", old.says(NOW + SECOND), NOW + SECOND) == "identity"
+    assert fleet.offer("one", new.says(), NOW)
+    assert kids(fleet) == old.kids | new.kids
+    fleet.expire(NOW + GRACE, GRACE)
+    assert kids(fleet) == new.kids
+
+
+def test_an_own_key_and_one_that_was_removed_in_an_emergency_are_not_taken_from_others() -> None:
+    one = Host("one")
+    fleet = union(one)
+    fleet.offer("one", one.says(), NOW)
+    first, second = one.keys
+    assert kids(fleet, own=(first.kid,)) == {second.kid}
+    assert kids(fleet, banned=(first.kid,)) == {second.kid}
+
+
+def test_a_key_is_published_for_one_algorithm_whoever_names_it() -> None:
+    """A member cannot have another's RSA key published for a second algorithm (RFC 8725 §3.1)."""
+    one, two = Host("one"), Host("two")
+    one.keys = [key(Algorithm.RS256)]
+    jwk = one.keys[0]
+    two.keys = [type(jwk)(jwk._key, Algorithm.PS256)]
+    fleet = union(one, two)
+    fleet.offer("one", one.says(), NOW)
+    fleet.offer("two", two.says(), NOW)
+    (found,) = fleet.published(())
+    assert found.kid == jwk.kid
+
+
+def test_who_has_said_nothing_serves_nothing() -> None:
+    fleet = union(Host("one"))
+    assert fleet.serves() == {"one": ()}
+    assert dict(fleet.heard()) == {"one": 0.0}
