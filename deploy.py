@@ -56,7 +56,7 @@ def roles() -> None:
     # After the server, whose log it rotates.
     logrotate(data=data.logrotate, platform=system)
     # Last: a jail whose log is missing stops the whole daemon.
-    fail2ban(data=data.fail2ban)
+    fail2ban(data=data.fail2ban, platform=system)
 
 
 # Once to learn what they will ask, so that it is asked together, and once in earnest.

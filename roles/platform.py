@@ -20,6 +20,19 @@ class Platform(Enum):
     def is_el(self) -> bool:
         return self is Platform.EL_9
 
+    @property
+    def systemd(self) -> int:
+        """The oldest version among the release's minor ones: a unit may say what it knows."""
+        return _SYSTEMD[self]
+
+
+_SYSTEMD = {
+    Platform.DEBIAN_12: 252,
+    Platform.UBUNTU_22_04: 249,
+    Platform.UBUNTU_24_04: 255,
+    Platform.EL_9: 250,
+}
+
 
 @dataclass(frozen=True)
 class Python:

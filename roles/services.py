@@ -52,21 +52,6 @@ class ServiceState(FactBase[Service]):
         )
 
 
-# The unit and the candidate meet in a directory of their own, as they would in systemd's.
-_VERIFY_DROP_IN = """\
-mkdir -p "$stage/units/{service}.d"
-cp "$candidate" "$stage/units/{service}.d/"
-cp "$(systemctl show --property=FragmentPath --value {service})" "$stage/units/{service}"
-said=$(systemd-analyze verify --man=no "$stage/units/{service}" 2>&1) || {{
-  echo "$said" >&2; exit 1; }}
-case "$said" in *"$stage"*) echo "$said" >&2; exit 1;; esac"""
-
-
-def drop_in_check(service: str) -> str:
-    """Shell for `managed_file`'s `check`: systemd knows every line of a drop-in for `service`."""
-    return _VERIFY_DROP_IN.format(service=service)
-
-
 def _digests(feeds: list[str], reloaded: list[str] | None) -> str:
     """A word of the shell: one digest, or one of each list."""
     digests = [f"$({_digest(files)})" for files in (feeds, reloaded) if files is not None]
@@ -85,17 +70,16 @@ def running(
     *,
     feeds: list[str],
     after: tuple[OperationMeta, ...] = (),
-    reloads: bool = False,
     reloaded: list[str] | None = None,
     reload_after: tuple[OperationMeta, ...] = (),
     answers: str = "true",
 ) -> Generator[StringCommand, None, None]:
     """Keep a unit enabled, active, and running with the present content of its files.
 
-    It is restarted (`reloads`: reloaded, if it is active) when an operation in `after` changed
-    something or when `feeds` are not those of the last start, which a stamp on the host
-    remembers: a run that was killed between a file and its restart is finished by the next. What
-    is in `reload_after` and `reloaded` alone reloads it.
+    It is restarted when an operation in `after` changed something or when `feeds` are not those
+    of the last start, which a stamp on the host remembers: a run that was killed between a file
+    and its restart is finished by the next. What is in `reload_after` and `reloaded` alone
+    reloads it.
 
     `answers` is a shell command that succeeds when the unit does its work, for one that systemd
     calls active from its first moment on; it has ten seconds to.
@@ -107,7 +91,7 @@ def running(
         host.noop(f"{service} runs with what is configured")
         return
     unit, stamp = quote(service), quote(f"{_STAMPS}/{service}")
-    verb = "reload" if found.active and (reloads or started) else "restart"
+    verb = "reload" if found.active and started else "restart"
     lines = ["set -eu", "systemctl daemon-reload", f"systemctl enable --quiet {unit}"]
     if not (fed and found.active):
         lines += [

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pyinfra import host
 from pyinfra.api import deploy
 
+from roles.drop_ins import drop_in
 from roles.fail2ban.facts import SshPeer
 from roles.files import managed_file, render
 from roles.hostdata import Fail2banData
+from roles.platform import Platform
 from roles.services import running
 
 _FILTER = "/etc/fail2ban/filter.d/oauth-server.conf"
@@ -29,7 +31,7 @@ said=$(fail2ban-client -c "$stage/all" -t 2>&1) || { echo "$said" >&2; exit 1; }
 
 
 @deploy("fail2ban")
-def fail2ban(data: Fail2banData) -> None:
+def fail2ban(data: Fail2banData, platform: Platform) -> None:
     # sudo would take the variable away that says where the deploy comes from.
     controller = host.get_fact(SshPeer, _sudo=False)
     trusted = ["127.0.0.0/8", "::1", *data.ignore, *([controller] if controller else [])]
@@ -45,12 +47,20 @@ def fail2ban(data: Fail2banData) -> None:
         content=render("fail2ban/jail.d/oauth-server.conf.j2", data=data, trusted=trusted),
         check=_CHECK_JAIL,
     )
+    confined = drop_in(
+        "fail2ban.service",
+        render("fail2ban/portcullis.conf.j2", systemd=platform.systemd),
+        of="Fail2Ban's",
+        control="SANDBOX-02",
+    )
     running(
         name="Run Fail2Ban [BAN-02]",
         service="fail2ban.service",
-        feeds=[_FILTER, _JAIL],
-        after=(filtered, jailed),
-        reloads=True,  # a restart would lift the bans for a moment
+        feeds=[confined.path],
+        after=(confined.written,),
+        # A restart would lift the bans for a moment.
+        reloaded=[_FILTER, _JAIL],
+        reload_after=(filtered, jailed),
         # systemd counts it as active before it has read its configuration, or met a Python that it
         # does not run with (fail2ban #3487).
         answers="fail2ban-client ping > /dev/null 2>&1",

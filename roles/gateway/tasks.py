@@ -6,6 +6,7 @@ from pyinfra import host
 from pyinfra.api import deploy
 from pyinfra.api.operation import OperationMeta
 
+from roles.drop_ins import drop_in
 from roles.files import managed_file, render
 from roles.gateway import page
 from roles.gateway.facts import HasIpv6
@@ -48,10 +49,17 @@ def gateway(issuer: str, platform: Platform, after: tuple[OperationMeta, ...] = 
             name="Let nginx reach the server's socket where SELinux is on [GW-02]",
             text=render("gateway/portcullis.cil.j2"),
         )
+    confined = drop_in(
+        "nginx.service",
+        render("gateway/portcullis.conf.j2", systemd=platform.systemd),
+        of="nginx's",
+        control="SANDBOX-02",
+    )
     running(
         name="Run nginx [GW-02]",
         service="nginx.service",
-        feeds=[_CONFIG, _CERTIFICATE, _KEY],
-        after=(*after, config),
-        reloads=True,
+        feeds=[confined.path],  # of which a running process hears nothing
+        after=(confined.written,),
+        reloaded=[_CONFIG, _CERTIFICATE, _KEY],
+        reload_after=(*after, config),
     )

@@ -7,9 +7,10 @@ from roles.platform import Platform
 
 @dataclass(frozen=True)
 class Layout:
-    """`service` is the distribution's unit, which stays as it is but for a drop-in."""
+    """`service` is the distribution's unit; `confined` if it comes with a sandbox of its own."""
 
     service: str
+    confined: bool = True
 
 
 _DEBIAN = Layout(service="redis-server.service")
@@ -18,5 +19,5 @@ LAYOUTS = {
     Platform.DEBIAN_12: _DEBIAN,
     Platform.UBUNTU_22_04: _DEBIAN,
     Platform.UBUNTU_24_04: _DEBIAN,
-    Platform.EL_9: Layout(service="redis.service"),
+    Platform.EL_9: Layout(service="redis.service", confined=False),
 }

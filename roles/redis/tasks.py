@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyinfra.api import deploy
 from pyinfra.api.operation import OperationMeta
 
+from roles.drop_ins import drop_in
 from roles.files import managed_file, render
 from roles.hostdata import RedisData
 from roles.paths import Directory, directories
@@ -12,7 +13,7 @@ from roles.platform import Platform
 from roles.redis.credentials import ACL, HASH, PASSWORD, credentials
 from roles.redis.layout import LAYOUTS
 from roles.redis.trial import trial
-from roles.services import drop_in_check, running
+from roles.services import running
 
 _CONFIG = "/etc/redis/redis.conf"
 
@@ -20,9 +21,7 @@ _CONFIG = "/etc/redis/redis.conf"
 @deploy("redis")
 def redis(data: RedisData, platform: Platform) -> OperationMeta:
     """The operation that makes the server's password, which the server runs after."""
-    service = LAYOUTS[platform].service
-    drop_ins = f"/etc/systemd/system/{service}.d"
-    drop_in = f"{drop_ins}/portcullis.conf"
+    layout = LAYOUTS[platform]
 
     directories(
         name="Take /etc/redis from Redis [STATE-03]",
@@ -40,19 +39,16 @@ def redis(data: RedisData, platform: Platform) -> OperationMeta:
         mode="0640",
         check=trial('"$candidate"'),
     )
-    directories(
-        name="Make the directory of Redis' drop-ins [STATE-04]", wanted=[Directory(drop_ins)]
-    )
-    unit = managed_file(
-        name="Write Redis' drop-in [STATE-04]",
-        path=drop_in,
-        content=render("redis/portcullis.conf.j2"),
-        check=drop_in_check(service),
+    confined = drop_in(
+        layout.service,
+        render("redis/portcullis.conf.j2", layout=layout, systemd=platform.systemd),
+        of="Redis'",
+        control="SANDBOX-02",
     )
     running(
         name="Run Redis [STATE-04]",
-        service=service,
-        feeds=[_CONFIG, ACL, PASSWORD, drop_in],
-        after=(users, config, unit),
+        service=layout.service,
+        feeds=[_CONFIG, ACL, PASSWORD, confined.path],
+        after=(users, config, confined.written),
     )
     return users

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from configparser import RawConfigParser
+from dataclasses import replace
 
 import pytest
 
@@ -26,7 +27,7 @@ def deployed(
     platform: Platform = Platform.DEBIAN_12, connection: str = "", **data: object
 ) -> FakeHost:
     fake = FakeHost(platform, responses={"SSH_CONNECTION": connection})
-    fake.run(fail2ban, Fail2banData.model_validate(data))
+    fake.run(fail2ban, Fail2banData.model_validate(data), platform)
     return fake
 
 
@@ -135,7 +136,7 @@ def test_the_machine_that_deploys_is_never_banned(connection: str, controller: l
 def test_where_the_deploy_comes_from_is_asked_without_sudo() -> None:
     """sudo takes SSH_CONNECTION away."""
     fake = FakeHost(Platform.DEBIAN_12, responses={"SSH_CONNECTION": "192.0.2.10 1 192.0.2.1 22"})
-    fake.run(fail2ban, Fail2banData(), data={"_sudo": True})
+    fake.run(fail2ban, Fail2banData(), Platform.DEBIAN_12, data={"_sudo": True})
     assert not fake.arguments[SshPeer().command()]["_sudo"]
 
 
@@ -143,7 +144,16 @@ def test_where_the_deploy_comes_from_is_asked_without_sudo() -> None:
 def test_bans_outlive_a_change(platform: Platform) -> None:
     """A reload keeps them; a restart lifts them until the database is read."""
     fake = deployed(platform)
-    fake.run(fail2ban, Fail2banData(max_retry=4))
+    fake.run(fail2ban, Fail2banData(max_retry=4), platform)
     assert fake.units == {"fail2ban.service": ["restart", "reload"]}
-    second = fake.run(fail2ban, Fail2banData(max_retry=4))
-    assert (second.predicted, second.commands) == ([], [])
+    second = fake.run(fail2ban, Fail2banData(max_retry=4), platform)
+    # The fake host keeps no directories.
+    assert second.changed == ["fail2ban | Make the directory of Fail2Ban's drop-ins [SANDBOX-02]"]
+
+
+def test_a_changed_sandbox_restarts_it_since_a_reload_would_not_take_it_over() -> None:
+    fake = deployed()
+    path = "/etc/systemd/system/fail2ban.service.d/portcullis.conf"
+    fake.files[path] = replace(fake.files[path], content="[Service]\n")
+    fake.run(fail2ban, Fail2banData(), Platform.DEBIAN_12)
+    assert fake.units == {"fail2ban.service": ["restart", "restart"]}

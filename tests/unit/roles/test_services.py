@@ -12,7 +12,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from roles.files import managed_file
 from roles.platform import Platform
-from roles.services import ServiceState, drop_in_check, running
+from roles.services import ServiceState, running
 from tests.unit.roles.fakehost import FakeHost, Run, service_state
 
 PATH = "/etc/app.conf"
@@ -26,10 +26,10 @@ def fake() -> FakeHost:
     return FakeHost(Platform.DEBIAN_12)
 
 
-def deploy(fake: FakeHost, content: str = "a\n", *, reloads: bool = False) -> Run:
+def deploy(fake: FakeHost, content: str = "a\n") -> Run:
     def role() -> None:
         config = managed_file(name="Write", path=PATH, content=content)
-        running(name="Run", service=UNIT, feeds=[PATH], after=(config,), reloads=reloads)
+        running(name="Run", service=UNIT, feeds=[PATH], after=(config,))
 
     return fake.run(role)
 
@@ -41,14 +41,11 @@ def test_a_second_run_does_nothing(fake: FakeHost) -> None:
     assert fake.units == {UNIT: ["restart"]}
 
 
-@pytest.mark.parametrize(("reloads", "verb"), [(False, "restart"), (True, "reload")])
-def test_what_feeds_a_unit_restarts_or_reloads_it_when_it_changed(
-    fake: FakeHost, reloads: bool, verb: str
-) -> None:
-    deploy(fake, reloads=reloads)
-    changed = deploy(fake, "b\n", reloads=reloads)
+def test_what_feeds_a_unit_restarts_it_when_it_changed(fake: FakeHost) -> None:
+    deploy(fake)
+    changed = deploy(fake, "b\n")
     assert changed.predicted == changed.changed == ["Write", "Run"]
-    assert fake.units == {UNIT: ["restart", verb]}
+    assert fake.units == {UNIT: ["restart", "restart"]}
 
 
 def test_a_run_killed_before_the_restart_is_finished_by_the_next(fake: FakeHost) -> None:
@@ -173,10 +170,3 @@ def test_a_unit_without_files_has_a_digest_too() -> None:
     finally:
         os.close(endless)
         os.close(held_open)
-
-
-def test_a_drop_in_is_verified_beside_its_unit() -> None:
-    """systemd ignores a line that it does not know, and says so only there."""
-    check = drop_in_check(UNIT)
-    assert 'cp "$candidate" "$stage/units/app.service.d/"' in check
-    assert 'systemd-analyze verify --man=no "$stage/units/app.service"' in check
