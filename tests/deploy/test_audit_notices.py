@@ -63,6 +63,20 @@ def _added(controls: str, name: str, command: str, path: str) -> Mutation:
     return Mutation(name, controls, command, f"rm -rf {path}")
 
 
+def _drop_in(control: str, unit: str, lines: str, then: str = "true") -> Mutation:
+    """A drop-in that sorts after ours; `then` follows it, and its removal."""
+    directory = f"/etc/systemd/system/{unit}.service.d"
+    text = quote(f"[Service]\n{lines}\n")
+    return Mutation(
+        f"{unit} is loosened by {lines.splitlines()[0]}",
+        control,
+        f"mkdir -p {directory} && printf %s {text} > {directory}/zz.conf && "
+        f"systemctl daemon-reload && {then}",
+        f"rm {directory}/zz.conf; rmdir --ignore-fail-on-non-empty {directory}; "
+        f"systemctl daemon-reload && {then}",
+    )
+
+
 _CERTS = "/etc/oauth2/certs"
 _KEYS = "/etc/oauth2/keys"
 _RELEASE = "/opt/oauth-server/current"
@@ -94,8 +108,40 @@ MUTATIONS = [
         "install -d -o oauth_user /nonexistent",
         "rmdir /nonexistent",
     ),
-    _mode("BASE-02", "/opt/oauth-server/releases", "777", "755"),
-    _mode("BASE-02", "/etc/systemd", "777", "755"),
+    _mode("BASE-02 FILES-01", "/opt/oauth-server/releases", "777", "755"),
+    _mode("FILES-01", "/etc/systemd", "777", "755"),
+    _mode("FILES-01", "/var/log", "777", "755"),
+    _mode("FILES-01", "/etc/oauth2/keys/ring", "773", "711"),
+    _mode("FILES-01", "/usr/lib", "775", "755"),
+    Mutation(
+        "a release is somebody else's",
+        "FILES-01 SRV-01",
+        f"chown deploy {_INIT}",
+        f"chown root {_INIT}",
+    ),
+    Mutation(
+        "an access control list lets somebody write",
+        "FILES-01",
+        'python3 -c \'import os, struct; os.setxattr("/etc/logrotate.d", '
+        '"system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) '
+        "for e in ((1, 7, 2**32 - 1), (2, 7, 1000), (4, 5, 2**32 - 1), (16, 7, 2**32 - 1), "
+        "(32, 5, 2**32 - 1))))'",
+        'python3 -c \'import os; os.removexattr("/etc/logrotate.d", '
+        '"system.posix_acl_access")\'; chmod 755 /etc/logrotate.d',
+    ),
+    _drop_in(
+        "SANDBOX-01",
+        "oauth-server",
+        "ProtectSystem=no\nProtectHome=no\nPrivateNetwork=no\nPrivateUsers=no\nSystemCallFilter=",
+    ),
+    _drop_in("SANDBOX-02", "nginx", "CapabilityBoundingSet=~\nNoNewPrivileges=no"),
+    _drop_in(
+        "SANDBOX-02",
+        "fail2ban",
+        "SystemCallFilter=\nProtectSystem=no\nRestrictNamespaces=no\n"
+        "PrivateDevices=no\nCapabilityBoundingSet=~",
+    ),
+    _drop_in("SANDBOX-03", "nginx", "LimitCORE=infinity", "systemctl restart nginx"),
     _setting("NET-01", "net.ipv4.tcp_syncookies", 0, 1),
     _setting("NET-02", "net.core.somaxconn", 128, 4096),
     _setting("NET-03", "net.ipv4.conf.lo.send_redirects", 1, 0),
