@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from shlex import quote
 
 # Where the service account's own files are; everywhere else all is root's.
 OF_THE_SERVICE = (
@@ -35,10 +34,10 @@ done | sort -u | tr '\\n' '\\0' | xargs -0 stat -c '%n|%U:%G %04a %F'"""
 def walk(*paths: str) -> str:
     """A question for the state of all that is at or below `paths`, and above, links followed too.
 
-    A path may be a pattern of the shell; one that is missing says nothing. The access control
-    list of a file that has one shows as its group's rights.
+    A path is a word of the shell, which may have a pattern or a variable; one that is missing says
+    nothing. The access control list of a file that has one shows as its group's rights.
     """
-    return _WALK.format(paths=" ".join(p if "*" in p else quote(p) for p in paths))
+    return _WALK.format(paths=" ".join(paths))
 
 
 def replaceable(states: Mapping[str, str]) -> dict[str, str]:

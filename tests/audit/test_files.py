@@ -32,10 +32,12 @@ _MANAGED = (
     "/var/log/oauth_server.log*",
 )
 _INTERPRETER = r"sed -n 's/^exec \([^ ]*\) .*/\1/p' /usr/local/bin/oauth-server"
+_LIBRARY = "import os; print(os.path.dirname(os.__file__))"
 
 QUESTIONS = {
     "managed": walk(*_MANAGED),
-    "interpreter": f"set -- $({_INTERPRETER}); {walk('$1')}".replace("'$1'", '"$1"'),
+    "interpreter": f"python=$({_INTERPRETER}) && "
+    f"library=$($python -I -S -c '{_LIBRARY}') && {walk('$python', '$library')}",
 }
 
 

@@ -64,20 +64,32 @@ def _added(controls: str, name: str, command: str, path: str) -> Mutation:
 
 
 def _drop_in(control: str, unit: str, lines: str, then: str = "true") -> Mutation:
-    """A drop-in that sorts after ours; `then` follows it, and its removal."""
+    """A drop-in that is read after ours; `then` follows it, and its removal."""
     directory = f"/etc/systemd/system/{unit}.service.d"
     text = quote(f"[Service]\n{lines}\n")
     return Mutation(
         f"{unit} is loosened by {lines.splitlines()[0]}",
         control,
-        f"mkdir -p {directory} && printf %s {text} > {directory}/zz.conf && "
+        f"mkdir -p {directory} && printf %s {text} > {directory}/zz-{control}.conf && "
         f"systemctl daemon-reload && {then}",
-        f"rm {directory}/zz.conf; rmdir --ignore-fail-on-non-empty {directory}; "
+        f"rm {directory}/zz-{control}.conf; rmdir --ignore-fail-on-non-empty {directory}; "
         f"systemctl daemon-reload && {then}",
     )
 
 
+# acl(5) as the kernel stores it: tag, rights and id of each entry. user::rwx, user:deploy:rwx,
+# group::r-x, mask::rwx, other::r-x. A host need not have setfacl.
+_LET_DEPLOY_WRITE = """
+import os, pwd, struct, sys
+none, deploy = 2**32 - 1, pwd.getpwnam("deploy").pw_uid
+entries = (1, 7, none), (2, 7, deploy), (4, 5, none), (16, 7, none), (32, 5, none)
+acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+os.setxattr(sys.argv[1], "system.posix_acl_access", acl)
+"""
+_FORBID_IT_AGAIN = "import os, sys; os.removexattr(sys.argv[1], 'system.posix_acl_access')"
+
 _CERTS = "/etc/oauth2/certs"
+_JAILS = "/etc/fail2ban/jail.d"
 _KEYS = "/etc/oauth2/keys"
 _RELEASE = "/opt/oauth-server/current"
 _INIT = f"{_RELEASE}/oauth_server/__init__.py"
@@ -112,7 +124,7 @@ MUTATIONS = [
     _mode("FILES-01", "/etc/systemd", "777", "755"),
     _mode("FILES-01", "/var/log", "777", "755"),
     _mode("FILES-01", "/etc/oauth2/keys/ring", "773", "711"),
-    _mode("FILES-01", "/usr/lib", "775", "755"),
+    _mode("FILES-01", "/usr/lib/python3.11/encodings", "775", "755"),
     Mutation(
         "a release is somebody else's",
         "FILES-01 SRV-01",
@@ -122,12 +134,8 @@ MUTATIONS = [
     Mutation(
         "an access control list lets somebody write",
         "FILES-01",
-        'python3 -c \'import os, struct; os.setxattr("/etc/logrotate.d", '
-        '"system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) '
-        "for e in ((1, 7, 2**32 - 1), (2, 7, 1000), (4, 5, 2**32 - 1), (16, 7, 2**32 - 1), "
-        "(32, 5, 2**32 - 1))))'",
-        'python3 -c \'import os; os.removexattr("/etc/logrotate.d", '
-        '"system.posix_acl_access")\'; chmod 755 /etc/logrotate.d',
+        f"python3 -c {quote(_LET_DEPLOY_WRITE)} {_JAILS}",
+        f"python3 -c {quote(_FORBID_IT_AGAIN)} {_JAILS} && chmod 755 {_JAILS}",
     ),
     _drop_in(
         "SANDBOX-01",
