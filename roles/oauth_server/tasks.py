@@ -157,6 +157,7 @@ def oauth_server(
             python=target.python.path,
             current=CURRENT,
             redis_unit=redis_unit,
+            systemd=target.platform.systemd,
         ),
         check=_VERIFY_UNIT,
     )

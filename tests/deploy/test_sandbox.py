@@ -20,6 +20,7 @@ _PROBE = (Path(__file__).parent / "sandbox_probe.py").read_text()
 # Of ten, as measured: a looser unit fails. What is promised is 1.5, 3.0, 3.0, 4.5 and 1.1.
 _DEBIAN = {
     "oauth-server": 0.2,
+    "oauth-key-rotate": 0.2,
     "nginx": 2.6,
     "chrony": 2.2,
     "fail2ban": 2.1,
@@ -30,6 +31,7 @@ EXPOSURE = {
     "ubuntu-22.04-layout": _DEBIAN,
     "el9-layout": {
         "oauth-server": 0.2,
+    "oauth-key-rotate": 0.2,
         "nginx": 2.6,
         "chronyd": 2.5,
         "fail2ban": 2.1,

@@ -26,6 +26,7 @@ SYSTEM = "/etc/systemd/system"
 # As measured. Each is below what is promised: 1.5, and for drop-ins 3.0, 3.0, 4.5 and 1.1.
 BOUNDS = {
     "oauth-server.service": 0.2,
+    "oauth-key-rotate.service": 0.2,
     "nginx.service": 2.6,
     "chrony.service": 2.8,
     "chronyd.service": 2.8,
