@@ -31,7 +31,7 @@ EXPOSURE = {
     "ubuntu-22.04-layout": _DEBIAN,
     "el9-layout": {
         "oauth-server": 0.2,
-    "oauth-key-rotate": 0.2,
+        "oauth-key-rotate": 0.2,
         "nginx": 2.6,
         "chronyd": 2.5,
         "fail2ban": 2.1,
@@ -59,9 +59,9 @@ _NOT_ALLOWED = {
 _WRITABLE = {
     "oauth-server": {"/var/log", "/var/lib/oauth-server"},
     "nginx": {"/run", "/run/lock", "/var/log/nginx", "/var/lib/nginx"},
-    "chrony": {"/run", "/run/lock", "/var/log/chrony", "/var/lib/chrony", "/etc/chrony"},
-    "chronyd": {"/run", "/run/lock", "/var/log/chrony", "/var/lib/chrony"},
-    "fail2ban": {"/run", "/run/lock", "/var/log", "/var/lib/fail2ban", "/etc/ufw"},
+    "chrony": {"/run", "/run/chrony", "/run/lock", "/var/log/chrony", "/var/lib/chrony"},
+    "chronyd": {"/run", "/run/chrony", "/run/lock", "/var/log/chrony", "/var/lib/chrony"},
+    "fail2ban": {"/run", "/run/fail2ban", "/run/lock", "/var/log", "/var/lib/fail2ban", "/etc/ufw"},
 }
 
 # The server's own unit, as systemd has it, with another program.
@@ -75,7 +75,7 @@ systemctl cat oauth-server.service | sed \
   -e '/^\[Service\]/a StandardOutput=truncate:/run/sandbox-probe.said' \
   > /run/systemd/system/sandbox-probe.service
 trap 'rm -f /run/sandbox-probe.* /run/systemd/system/sandbox-probe.service
-  systemctl reset-failed sandbox-probe 2> /dev/null; systemctl daemon-reload' EXIT
+  systemctl reset-failed sandbox-probe 2> /dev/null || :; systemctl daemon-reload' EXIT
 systemctl daemon-reload
 systemctl start sandbox-probe || journalctl --no-pager -u sandbox-probe >&2
 cat /run/sandbox-probe.said
@@ -173,6 +173,44 @@ class TestServer:
                 tokens = app.redeem(app.allow(app.log_in(app.ask())))
                 app.refresh(tokens["refresh_token"])
             root("systemctl reload oauth-server")
+
+    def test_it_reopens_its_log_and_comes_back_when_redis_does(self, root: Root, host: int) -> None:
+        redis = "redis" if KINDS[host] == "el9-layout" else "redis-server"
+        ready = "openssl s_client -quiet -connect 127.0.0.1:8443 2> /dev/null | grep -a -q"
+        ask = f"printf 'GET /health/ready HTTP/1.0\\r\\nHost: a\\r\\n\\r\\n' | {ready}"
+        before = root("systemctl show -P MainPID oauth-server")
+        root("logrotate --force /etc/logrotate.d/oauth-server; sleep 0.5")
+        try:
+            root(f"systemctl stop {redis}; {ask} ' 503 '")
+        finally:
+            root(f"systemctl start {redis}")
+        waited = f"until {ask} ' 200 '; do sleep 0.2; done"
+        root(f"timeout 20 sh -c {running.quoted(waited)}")
+        assert root("systemctl show -P MainPID oauth-server") == before
+        fds = "ls -l /proc/$(systemctl show -P MainPID oauth-server)/fd"
+        assert "/var/log/oauth_server.log\n" in root(fds)
+
+    def test_the_rotation_makes_and_switches_keys(self, root: Root) -> None:
+        """By its own unit; that the pending key was not public for long is taken from it."""
+        python = root("sed -n 's/^exec \\([^ ]*\\) .*/\\1/p' /usr/local/bin/oauth-server").strip()
+        now = f"{python} -I -S /opt/oauth-server/current keys rotate --wait 60"
+        unit = "/run/systemd/system/oauth-key-rotate.service.d"
+        settings = "/etc/oauth2/server.yaml"
+        before = root("readlink /etc/oauth2/keys/ring/active")
+        root(
+            f"cp -a {settings} /root/kept-settings; mkdir -p {unit}; "
+            f"sed -i 's/^jwks_cache_max:.*/jwks_cache_max: 0/' {settings}; "
+            f"printf '[Service]\\nExecStart=\\nExecStart={now}\\n' > {unit}/now.conf; "
+            "systemctl daemon-reload; systemctl reload oauth-server"
+        )
+        try:
+            root("systemctl start oauth-key-rotate.service")
+        finally:
+            root(
+                f"rm -r {unit}; cp -a /root/kept-settings {settings}; "
+                "systemctl daemon-reload; systemctl reload oauth-server"
+            )
+        assert root("readlink /etc/oauth2/keys/ring/active") != before
 
 
 class TestNginx:

@@ -44,8 +44,19 @@ done
 """
 
 
+# Every log of the host, whoever writes it; the journal's own files are read by its program. And
+# what a process left that died: in its directory, or with whoever the kernel hands cores to.
 _LOGS = (
-    "sudo sh -c 'journalctl --no-pager -o export; cat /var/log/oauth_server.log* /var/log/nginx/*'"
+    "sudo sh -c 'journalctl --no-pager -o export; "
+    "find /var/log -path /var/log/journal -prune -o -type f -exec zcat -f {} +; "
+    'find / -xdev -type f \\( -name core -o -name "core.[0-9]*" -o -path "*/coredump/*" \\) '
+    '-size +0 ! -path "/usr/*" -exec cat {} +\''
+)
+# As a fault in a library would. systemd starts it again, and nginx' master its worker.
+_CRASH = (
+    "sudo systemctl kill --signal=SEGV oauth-server.service; "
+    "sudo kill -SEGV $(cat /proc/$(cat /run/nginx.pid)/task/*/children); sleep 2; "
+    "for try in 1 2 3 4 5 6 7 8 9; do systemctl is-active -q oauth-server && break; sleep 1; done"
 )
 
 
@@ -79,6 +90,7 @@ def shown(deployed: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Ite
             said += result.stdout + result.stderr
             assert result.returncode == 0, said
         passed = _log_in(deployed)
+        deployed.ssh(_CRASH)
     yield Shown(said, seen[0], deployed.ssh(_LOGS).stdout, passed)
     running.deploy(deployed)
 
@@ -155,6 +167,7 @@ def test_every_secret_was_really_there(deployed: RunningLab, shown: Shown) -> No
     assert "/etc/oauth2/certs" in shown.seen, "the watcher saw nothing of the run"
     assert " 200 - token " in shown.logs
     assert "/authorize" in shown.logs
+    assert "status=11/SEGV" in shown.logs, "nothing crashed"
 
 
 def test_no_secret_is_in_the_output(deployed: RunningLab, shown: Shown) -> None:
@@ -166,7 +179,7 @@ def test_no_secret_is_in_an_argument_or_an_environment(deployed: RunningLab, sho
 
 
 def test_no_secret_is_in_a_log(deployed: RunningLab, shown: Shown) -> None:
-    """The journal, the server's log and nginx's, a code and a token sent wrongly included."""
+    """The journal, all of /var/log and cores, a code and a token sent wrongly included."""
     assert _found(deployed, shown, shown.logs) == []
 
 

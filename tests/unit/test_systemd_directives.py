@@ -61,6 +61,7 @@ SINCE = {
     "MemorySwapMax": 232,
     "PrivateUsers": 232,
     "RestrictNamespaces": 233,
+    "ConfigurationDirectory": 235,
     "IPAddressDeny": 235,
     "KeyringMode": 235,
     "LockPersonality": 235,
