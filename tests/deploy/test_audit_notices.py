@@ -243,19 +243,28 @@ MUTATIONS = [
     Mutation(
         "the last rotation failed",
         "KEY-04",
-        f"mv {_KEYS}/ring /root/kept-ring && ! systemctl start oauth-key-rotate.service; "
-        f"rm -rf {_KEYS}/ring && mv /root/kept-ring {_KEYS}/ring",
-        "systemctl start oauth-key-rotate.service",
+        "mv /etc/oauth2/server.yaml /root/kept-yaml && "
+        "! systemctl start oauth-key-rotate.service 2> /dev/null; "
+        "mv /root/kept-yaml /etc/oauth2/server.yaml",
+        "systemctl reset-failed oauth-key-rotate.service",
     ),
-    _edit("KEY-05", f"{_KEYS}/ring/active/times.json", 's/"activated":"..../"activated":"2020/'),
+    # Stopped, or the timer would find it overdue, too.
     Mutation(
-        "no key is pending",
+        "the key is old and nobody rotates it",
+        "KEY-04 KEY-05",
+        "systemctl stop oauth-key-rotate.timer && "
+        f"cp -a {_KEYS}/ring/active/times.json /root/kept-times && "
+        f"""sed -i 's/"activated":"..../"activated":"2020/' {_KEYS}/ring/active/times.json""",
+        f"cp -a /root/kept-times {_KEYS}/ring/active/times.json && rm /root/kept-times && "
+        "systemctl start oauth-key-rotate.timer",
+    ),
+    Mutation(
+        "the store was not told of an emergency",
         "KEY-06",
-        f"cd {_KEYS}/ring && for file in $(grep -L activated */times.json); do "
-        "cp -a ./$file /root/kept-times && echo $file > /root/kept-name && "
-        'sed -i \'s/^{/{"activated":"2026-01-01T00:00:00Z",/\' ./$file; done',
-        f"cd {_KEYS}/ring && cp -a /root/kept-times ./$(cat /root/kept-name) && "
-        "rm /root/kept-times /root/kept-name",
+        'printf %s \'{"removed":[{"kid":"k","algorithm":"ES256","reason":"emergency",'
+        '"created":"2026-01-01T00:00:00Z","removed":"2026-01-01T00:00:00Z","revoked":false}]}\' '
+        f"> {_KEYS}/removed.json",
+        f"rm {_KEYS}/removed.json",
     ),
     Mutation(
         "a private key is in an environment",
