@@ -43,12 +43,15 @@ help: ## Show this list
 .venv: .venv/ready ## Make the locked environment: pyinfra, the audit and the tests
 
 .PHONY: lock
-lock: | $(UV) ## Resolve both locks anew
+lock: | $(UV) ## Resolve the locks anew
 	$(UV) pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.10 \
 	  --custom-compile-command 'make lock' app/pyproject.toml -o app/requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.10 \
-	  --custom-compile-command 'make lock' --group dev -c app/requirements.lock \
-	  pyproject.toml app/pyproject.toml -o requirements.lock
+	  --custom-compile-command 'make lock' --extra pkcs11 -c app/requirements.lock \
+	  app/pyproject.toml -o app/requirements-pkcs11.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.10 \
+	  --custom-compile-command 'make lock' --group dev --extra pkcs11 \
+	  -c app/requirements-pkcs11.lock pyproject.toml app/pyproject.toml -o requirements.lock
 
 .PHONY: lint
 lint: .venv ## Format, lint, types, import directions
@@ -72,12 +75,16 @@ test-pythons: .venv ## Unit tests on each Python from 3.10 to 3.13 that this mac
 	.venv/bin/python tests/every_python.py $(UV)
 
 .PHONY: test-server
-test-server: .venv /usr/bin/curl redis ## The server over real HTTP
+test-server: .venv /usr/bin/curl redis /usr/bin/softhsm2-util ## The server over real HTTP
 	.venv/bin/pytest -n 4 tests/server  # they wait more than they work
 
 /usr/bin/curl:
 	apt-get update --quiet
 	apt-get install --quiet --yes --no-install-recommends curl
+
+/usr/bin/softhsm2-util:
+	flock /run/lock/portcullis-apt sh -c 'apt-get update --quiet && \
+	  apt-get install --quiet --yes --no-install-recommends softhsm2'
 
 .PHONY: redis
 redis: /usr/bin/redis-check-rdb .cache/redis-6/ready ## Bring the two versions of Redis that tests start
@@ -105,7 +112,7 @@ sweep: .venv ## Interrupt a deploy at 30 points and let the next finish it (root
 	SWEEP=1 .venv/bin/pytest -v -n 2 tests/deploy/sweep
 
 .PHONY: bench
-bench: .venv /usr/bin/wrk ## Speed and size (others: node and npm; deploys: root; NAMES=)
+bench: .venv /usr/bin/wrk /usr/bin/softhsm2-util ## Speed and size (others: node and npm; deploys: root; NAMES=)
 	.venv/bin/python -m benchmarks $(NAMES)
 
 /usr/bin/wrk:

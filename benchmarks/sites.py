@@ -20,12 +20,12 @@ import yaml
 from benchmarks.load import Request
 from oauth_server import passwords
 from oauth_server.keys import creation
-from oauth_server.keys.signer import QUEUE_PER_THREAD
+from oauth_server.keys.room import QUEUE_PER_PLACE
 from oauth_server.models import Algorithm
 from oauth_server.protocol import client_secret
 
 # As many as may wait for a signature: one more would measure refusals.
-CONNECTIONS = QUEUE_PER_THREAD * (len(os.sched_getaffinity(0)) + 1)
+CONNECTIONS = QUEUE_PER_PLACE * (len(os.sched_getaffinity(0)) + 1)
 ROOT = Path(__file__).resolve().parents[1]
 RIVALS = Path(__file__).parent / "rivals"
 _CLIENT = "machine"

@@ -20,6 +20,7 @@ from pyinfra.api.arguments import all_global_arguments
 
 from roles.errors import DeployError
 from roles.secrets import LocalPath, Source
+from roles.token_data import Pkcs11Data
 
 _GLOBAL_ARGUMENTS = frozenset(name for name, _ in all_global_arguments() if name.startswith("_"))
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -187,6 +188,7 @@ class OAuthServerData(_Data):
     scope_error_status: Literal[403, 400] = 403
     trusted_proxies: Annotated[tuple[Network, ...], Field(strict=False)] = ()
     releases_kept: Annotated[int, Field(ge=1, le=50)] = 3
+    pkcs11: Pkcs11Data | None = None
 
 
 class KeySetData(_Data):

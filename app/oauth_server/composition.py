@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp
 from oauth_server import files, loading, log, systemd
 from oauth_server import settings as settings_file
 from oauth_server.clients import Clients
-from oauth_server.errors import OperatorError
+from oauth_server.errors import OperatorError, UnavailableError
 from oauth_server.fleet import identity, record
 from oauth_server.fleet.membership import Membership, Published
 from oauth_server.grants.authentication import ClientAuthenticator
@@ -56,9 +57,19 @@ from oauth_server.keys import removed, served
 from oauth_server.keys.entry import State
 from oauth_server.keys.following import Follower
 from oauth_server.keys.jose import PublicKey
+from oauth_server.keys.pkcs11.key import TokenKey
+from oauth_server.keys.pkcs11.signer import TokenSigner
 from oauth_server.keys.ring import KeyRing
 from oauth_server.keys.served import ServedFile
-from oauth_server.keys.signer import BoundedSigner, ConfirmedSigner, FileSigner, NoSigner, Signer
+from oauth_server.keys.signer import (
+    BoundedSigner,
+    ConfirmedSigner,
+    FileSigner,
+    NoSigner,
+    Signer,
+    SignObserver,
+)
+from oauth_server.keys.source import ActiveKey
 from oauth_server.loading import Loaded
 from oauth_server.metrics import Metrics
 from oauth_server.models import GrantType
@@ -192,6 +203,8 @@ class Server:
             self._loaded = self._with_fleet(self._loaded)
         self._checker = PasswordChecker()
         self._signer = self._new_signer(self._loaded.ring)
+        with suppress(UnavailableError):  # then it is not ready, and comes back by itself
+            await self._signer.open()
         self._current = Current(Generation(self._application(self._loaded, self._signer)))
         self._describe()
         on_signal = {}
@@ -320,9 +333,14 @@ class Server:
             try:
                 loaded = self._with_fleet(await asyncio.to_thread(load))
                 loading.check_change(self._loaded, loaded)
-                signer = self._signer_for(loaded.ring)
+                signer = await self._signer_for(loaded.ring)
                 # Beside the event loop, too: the keys of thousands of clients take a while.
-                app = await asyncio.to_thread(self._application, loaded, signer)
+                try:
+                    app = await asyncio.to_thread(self._application, loaded, signer)
+                except BaseException:
+                    if signer is not self._signer:
+                        signer.close()
+                    raise
             except OperatorError as error:
                 return error.problems
             except Exception as error:  # noqa: BLE001 - a change that fails must not end the server
@@ -389,16 +407,22 @@ class Server:
             _journal.error("the old keys stay: %s", problem)
         self._complaints = problems
 
-    def _signer_for(self, ring: KeyRing) -> BoundedSigner:
-        """The one that there is, as long as its key stays."""
+    async def _signer_for(self, ring: KeyRing) -> BoundedSigner:
+        """The one that there is, as long as its key stays. Raises OperatorError."""
         if ring.signs_with == self._loaded.ring.signs_with:
             return self._signer
-        return self._new_signer(ring)
+        signer = self._new_signer(ring)
+        try:
+            await signer.open()
+        except UnavailableError as error:
+            signer.close()
+            raise OperatorError(f"the new key cannot sign: {error.reason}") from None
+        return signer
 
     def _new_signer(self, ring: KeyRing) -> BoundedSigner:
         if ring.active is None:
             return NoSigner()
-        signer = FileSigner(ring.active, observe=self._metrics.signature)
+        signer = _signer(ring.active, self._metrics.signature)
         if self._follower is None:
             return signer
         return ConfirmedSigner(signer, self._follower.is_stale)
@@ -442,6 +466,12 @@ def activated(config: Path) -> Server:
         reopen=sink.reopen,
         follow=True,
     )
+
+
+def _signer(key: ActiveKey, observe: SignObserver) -> BoundedSigner:
+    if isinstance(key, TokenKey):
+        return TokenSigner(key, observe=observe)
+    return FileSigner(key, observe=observe)
 
 
 def _check_monitoring(sockets: Sequence[Passed]) -> None:

@@ -57,12 +57,29 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
         return str(parts.hostname), parts.port or _REDIS_PORT
 
 
+class Pkcs11Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A token, by its label and the module that knows it.
+
+    `groups` are what `keys` joins when root runs it, `environment` is for the module.
+    """
+
+    module: str
+    token: str
+    pin_file: str
+    groups: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+
+
 class SigningSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`grace` is a floor, in seconds, for what follows from the lifetimes (keys/timing.py)."""
+    """`grace` is a floor, in seconds, for what follows from the lifetimes (keys/timing.py).
+
+    With `pkcs11` new keys are made on that token.
+    """
 
     algorithm: Algorithm = Algorithm.RS256
     rotation_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
     grace: Annotated[int, msgspec.Meta(ge=0, le=31536000)] | None = None
+    pkcs11: Pkcs11Settings | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +213,8 @@ _RULES: schema.Rules = {
     "store.url": _store_url,
     "store.password_file": _absolute,
     "store.ca_file": _absolute,
+    "signing.pkcs11.module": _absolute,
+    "signing.pkcs11.pin_file": _absolute,
     "keys_directory": _absolute,
     "clients_file": _absolute,
     "users_file": _absolute,

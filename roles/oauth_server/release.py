@@ -30,6 +30,7 @@ from roles.platform import Target
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _APP = _ROOT / "app"
 _LOCK = _APP / "requirements.lock"
+_TOKEN_LOCK = _APP / "requirements-pkcs11.lock"
 _CACHE = _ROOT / ".cache" / "releases"
 _MANIFEST = "SHA256SUMS"
 _MAIN = """\
@@ -65,19 +66,22 @@ class Release:
 _building = RLock()
 
 
-def build(target: Target) -> Release:
+def build(target: Target, *, tokens: bool = False) -> Release:
     """The release for the target's Python and architecture, from the cache if it is there.
+
+    With `tokens` it has the library for PKCS#11 besides, a quarter more.
 
     Raises ReleaseError with uv's own words when a wheel cannot be had.
     """
+    lock = _TOKEN_LOCK if tokens else _LOCK
     with _building:
-        directory = _CACHE / _inputs(target)
+        directory = _CACHE / _inputs(target, lock)
         for archive in directory.glob("*.tar.gz"):
             return Release(archive.name.removesuffix(".tar.gz"), archive)
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=directory) as scratch:
             tree = Path(scratch) / "tree"
-            _install_dependencies(tree, target)
+            _install_dependencies(tree, target, lock)
             _add_server(tree)
             digest = _write_manifest(tree)
             packed = Path(scratch) / "release.tar.gz"
@@ -88,9 +92,9 @@ def build(target: Target) -> Release:
         return Release(digest, archive)
 
 
-def _inputs(target: Target) -> str:
+def _inputs(target: Target, lock: Path) -> str:
     """A digest of everything that a release is made from, to find one that was built before."""
-    built_from = digest(Path(__file__), _LOCK, *server_files())
+    built_from = digest(Path(__file__), lock, *server_files())
     inputs = f"{target.python.version} {target.architecture}\n{built_from}\n"
     return hashlib.sha256(inputs.encode()).hexdigest()[:32]
 
@@ -114,13 +118,13 @@ def _files(tree: Path) -> list[Path]:
     return sorted(path for path in tree.rglob("*") if path.is_file())
 
 
-def _install_dependencies(tree: Path, target: Target) -> None:
+def _install_dependencies(tree: Path, target: Target, lock: Path) -> None:
     command = [
         *(find_uv_bin(), "pip", "install", "--quiet", "--require-hashes", "--no-deps"),
         *("--only-binary", ":all:", "--link-mode", "copy", "--target", str(tree)),
         *("--python-version", target.python.version),
         *("--python-platform", f"{target.architecture}-{_WHEELS}"),
-        *("--requirement", str(_LOCK)),
+        *("--requirement", str(lock)),
     ]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if result.returncode:

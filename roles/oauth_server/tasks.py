@@ -66,7 +66,7 @@ def oauth_server(
         entries = [user.model_dump(mode="json", exclude_defaults=True) for user in users]
         users_text = render("oauth_server/users.json.j2", users=entries)
     preview.check(host.name, settings_text, clients_text, users_text)
-    release = build(target)
+    release = build(target, tokens=data.pkcs11 is not None)
     new_release = f"{target.python.path} -I -S {RELEASES}/{release.digest}"
 
     unpacked = release_present(
@@ -146,6 +146,7 @@ def oauth_server(
             current=CURRENT,
             redis_unit=redis_unit,
             systemd=target.platform.systemd,
+            pkcs11=data.pkcs11,
         ),
         check=_VERIFY_UNIT,
     )

@@ -110,8 +110,10 @@ class Keys:
 def _opened(options: argparse.Namespace) -> Keys:
     named = settings.load(options.config)
     directory = Path(named.keys_directory)
-    owner.become(directory, named.store.socket)
-    return Keys(named, configured.policy(named), directory)
+    policy, token = configured.policy(named), named.signing.pkcs11
+    policy.source.prepare()
+    owner.become(directory, named.store.socket, () if token is None else token.groups)
+    return Keys(named, policy, directory)
 
 
 def _now() -> datetime:

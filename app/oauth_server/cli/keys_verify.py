@@ -122,7 +122,7 @@ def _halves(subject: Subject, found: Sequence[Entry]) -> Iterator[Finding]:
             yield _pair(name, entry, private)
             continue
         try:
-            subject.policy.source.open(entry.path, entry.public)
+            subject.policy.source.prove(entry.path, entry.public)
         except OperatorError as error:
             yield Finding(ok=False, what=f"{name}: {error}")
         else:

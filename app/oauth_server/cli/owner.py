@@ -6,15 +6,17 @@ rights than these.
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
+from collections.abc import Collection
 from pathlib import Path
 
 from oauth_server.errors import OperatorError
 
 
-def become(directory: Path, socket: Path | None = None) -> None:
-    """For good, with the user's groups and the one that may connect to `socket`.
+def become(directory: Path, socket: Path | None = None, named: Collection[str] = ()) -> None:
+    """For good, with the user's groups, those that are `named`, and the one that may use `socket`.
 
     Who is not root stays who he is, and so does root where the directory is root's or is not
     there. Raises OperatorError.
@@ -31,10 +33,18 @@ def become(directory: Path, socket: Path | None = None) -> None:
         user = pwd.getpwuid(owner)
     except KeyError:
         raise OperatorError(f"{directory}: belongs to user {owner}, who has no name here") from None
-    groups = {*os.getgrouplist(user.pw_name, user.pw_gid), *_group_of(socket)}
+    more = {*map(_group, named), *_group_of(socket)}
+    groups = {*os.getgrouplist(user.pw_name, user.pw_gid), *more}
     os.setgroups(sorted(groups))
     os.setgid(user.pw_gid)
     os.setuid(owner)
+
+
+def _group(name: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise OperatorError(f"signing.pkcs11.groups: there is no group {name}") from None
 
 
 def _group_of(socket: Path | None) -> set[int]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from oauth_server.keys.pkcs11.pin import Pin
+from oauth_server.keys.pkcs11.process import Access
+from oauth_server.keys.pkcs11.source import TokenKeys
 from oauth_server.keys.source import FileKeys, KeySource
 from oauth_server.keys.transitions import Policy
 from oauth_server.settings import Settings
@@ -11,6 +16,10 @@ def policy(settings: Settings) -> Policy:
     return Policy(settings.signing.algorithm, settings.timing, source(settings))
 
 
-def source(_: Settings) -> KeySource:
+def source(settings: Settings) -> KeySource:
     """Where new keys are made, and what opens those that are there."""
-    return FileKeys()
+    named = settings.signing.pkcs11
+    if named is None:
+        return FileKeys()
+    pin = Pin(Path(named.pin_file))
+    return TokenKeys(Access(named.module, named.token, pin, named.environment))

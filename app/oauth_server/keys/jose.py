@@ -15,7 +15,7 @@ from oauth_server.keys.algorithms import KeyFormatError, RawPrivateKey, RawPubli
 from oauth_server.models import Algorithm
 from oauth_server.protocol import base64url
 
-__all__ = ["KeyFormatError", "PrivateKey", "PublicKey", "compact"]
+__all__ = ["KeyFormatError", "PrivateKey", "PublicKey", "SigningInput", "compact"]
 
 
 class PublicKey:
@@ -74,6 +74,21 @@ class PublicKey:
         return algorithms.verifies(self.algorithm, self._key, signature, signing_input)
 
 
+class SigningInput:
+    """What a key's signatures are of (RFC 7515 §5.1). A `typ` is one of our own, never sent."""
+
+    def __init__(self, public: PublicKey) -> None:
+        self._public = public
+        self._headers: dict[str, bytes] = {}
+
+    def __call__(self, typ: str, claims: dict[str, object]) -> bytes:
+        header = self._headers.get(typ)
+        if header is None:
+            members = {"alg": self._public.algorithm.value, "typ": typ, "kid": self._public.kid}
+            header = self._headers[typ] = _encode(msgspec.json.encode(members)) + b"."
+        return header + _encode(msgspec.json.encode(claims))
+
+
 class PrivateKey:
     """A key that signs. What it is made of shows up nowhere: no repr, no message, no state."""
 
@@ -83,7 +98,7 @@ class PrivateKey:
         self.public = PublicKey(key.public_key(), algorithm)
         self.quick = not isinstance(key.public_key(), RSAPublicKey)
         """Whether a signature costs less than handing it to a thread does."""
-        self._headers: dict[str, bytes] = {}
+        self.signing_input = SigningInput(self.public)
 
     @classmethod
     def generate(cls, algorithm: Algorithm = Algorithm.RS256) -> PrivateKey:
@@ -111,14 +126,6 @@ class PrivateKey:
         """A compact JWS (RFC 7515 §7.1) of the claims, explicitly typed (RFC 8725 §3.11)."""
         content = self.signing_input(typ, claims)
         return compact(content, self.signature(content))
-
-    def signing_input(self, typ: str, claims: dict[str, object]) -> bytes:
-        """What a signature is made of (RFC 7515 §5.1). A `typ` is one of our own, never sent."""
-        header = self._headers.get(typ)
-        if header is None:
-            members = {"alg": self.public.algorithm.value, "typ": typ, "kid": self.public.kid}
-            header = self._headers[typ] = _encode(msgspec.json.encode(members)) + b"."
-        return header + _encode(msgspec.json.encode(claims))
 
     def signature(self, signing_input: bytes) -> bytes:
         """Of RFC 7518 §3; other threads run meanwhile."""

@@ -81,7 +81,7 @@ def init(
             held = recover(directory, policy, now)
         notes = [*held.notes, *_prepare(directory, held, policy, now)]
         if held.active is not None:
-            policy.source.open(held.active.path, held.active.public)
+            policy.source.prove(held.active.path, held.active.public)
         for name, file in SHORTCUTS.items():
             _shortcut(directory / name, f"{RING}/{ACTIVE}/{file}")
         kid = held.active.kid if held.active else min(held.entries, key=_age).kid
@@ -93,8 +93,8 @@ def due(held: Sequence[Entry], policy: Policy) -> datetime | None:
     active = next((found for found in held if found.is_active), None)
     if active is None:
         return None
-    if active.public.algorithm is not policy.algorithm:
-        return entry.moment(active.times.created)  # as soon as a key of the new one may sign
+    if not transitions.fits(active, policy):
+        return entry.moment(active.times.created)  # as soon as one that does may sign
     return policy.timing.due(active.times.activated or active.times.created)
 
 
@@ -105,9 +105,7 @@ def candidate(
     pending = [
         (found, served.readiness(found.kid, policy.timing.publication, without))
         for found in held
-        if found.state is State.PENDING
-        and found.has_private
-        and found.public.algorithm is policy.algorithm
+        if found.state is State.PENDING and transitions.fits(found, policy)
     ]
     return min(
         pending,
@@ -159,7 +157,7 @@ def rotate(
         new, readiness = found
         if not readiness.holds(now):
             raise NotReadyError(why_not(new, readiness), new.kid, readiness)
-        policy.source.open(new.path, new.public)  # it must be able to sign
+        policy.source.prove(new.path, new.public)
         transitions.activate(ring, new.kid)
         # Both times, and the old private half: as after a crash at this moment.
         held = recover(directory, policy, now)
@@ -227,14 +225,10 @@ def _successor(ring: Path, held: Recovered, policy: Policy, now: datetime, serve
 
 
 def _prepare(directory: Path, held: Recovered, policy: Policy, now: datetime) -> Sequence[str]:
-    """New pending keys before old ones of another algorithm go; notes."""
+    """New pending keys before old ones of another kind go; notes."""
     notes: list[str] = []
     pending = held.of(State.PENDING)
-    fitting = [
-        found
-        for found in pending
-        if found.has_private and found.public.algorithm is policy.algorithm
-    ]
+    fitting = [found for found in pending if transitions.fits(found, policy)]
     for _ in range(len(fitting), _wanted(held, policy, now)):
         transitions.make(directory / RING, policy, now)
     for found in pending:

@@ -66,7 +66,8 @@ def recover(directory: Path, policy: Policy, now: datetime, *, create: bool = Fa
     _link(ring)
     for found in key_ring.read(ring, policy.algorithm):
         _stamp(found, policy, now)
-        if found.state is State.RETIRING and found.has_private:
+        retired = found.state is State.RETIRING and found.has_private
+        if retired and policy.source.in_memory(found.path):
             transitions.destroy(found.path, policy, notes)
     return Recovered(key_ring.read(ring, policy.algorithm), notes)
 

@@ -15,8 +15,7 @@ from oauth_server.keys import entry as entry_file
 from oauth_server.keys.entry import Entry, State
 from oauth_server.keys.jose import PublicKey
 from oauth_server.keys.layout import ACTIVE, RING
-from oauth_server.keys.signer import KeyPair
-from oauth_server.keys.source import FileKeys, KeySource
+from oauth_server.keys.source import ActiveKey, FileKeys, KeySource
 from oauth_server.models import Algorithm
 
 
@@ -35,7 +34,7 @@ class KeyRing:
     active key was, `states` counts the keys.
     """
 
-    active: KeyPair | None
+    active: ActiveKey | None
     published: Sequence[PublicKey]
     mark: Mark | None = None
     made: datetime | None = None

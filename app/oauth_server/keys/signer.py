@@ -13,12 +13,7 @@ from typing import Protocol
 
 from oauth_server.errors import UnavailableError
 from oauth_server.keys.jose import PublicKey, compact
-
-# A burst may wait; of a lasting surplus less, so that what is accepted stays quick, and the rest is
-# told at once. A surplus lasts for as long as somebody was refused a moment ago.
-QUEUE_PER_THREAD = 4
-_LASTING_QUEUE_PER_THREAD = 2
-_MOMENT = 1.0
+from oauth_server.keys.room import Room
 
 
 class SigningKey(Protocol):
@@ -47,6 +42,9 @@ class BoundedSigner(Signer, Protocol):
     @property
     def pending(self) -> int: ...
 
+    async def open(self) -> None:
+        """Until it is known whether it can sign. Raises UnavailableError if it cannot."""
+
     def check_room(self) -> None:
         """Raises UnavailableError when no signature could be had now."""
 
@@ -57,6 +55,8 @@ class NoSigner:
     """Of a host that has joined a fleet: its key is published, and may not sign before long."""
 
     pending = 0
+
+    async def open(self) -> None: ...
 
     def check_room(self) -> None:
         raise UnavailableError("The server does not sign yet.", reason="no_active_key")
@@ -78,6 +78,9 @@ class ConfirmedSigner:
     @property
     def pending(self) -> int:
         return self._signer.pending
+
+    async def open(self) -> None:
+        await self._signer.open()
 
     def check_room(self) -> None:
         if self._is_stale():
@@ -135,9 +138,8 @@ class FileSigner:
         self._key = key
         self._observe = observe
         count = 0 if key.quick else threads or len(os.sched_getaffinity(0)) + 1
-        self._clock = clock
+        self._room = Room(clock)
         self._count = count
-        self._crowded_until = 0.0
         self._pending = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         # Threads append, the loop takes away: one wake-up may deliver several.
@@ -156,14 +158,12 @@ class FileSigner:
         """How many signatures are being made or waited for."""
         return self._pending
 
+    async def open(self) -> None: ...
+
     def check_room(self) -> None:
         """Raises UnavailableError when as many signatures are waited for as may be."""
-        if self._pending < self._count * _LASTING_QUEUE_PER_THREAD or self._key.quick:
-            return
-        now = self._clock()
-        if self._pending >= self._count * QUEUE_PER_THREAD or now < self._crowded_until:
-            self._crowded_until = now + _MOMENT
-            raise UnavailableError("The server is busy.", reason="sign_queue_full")
+        if not self._key.quick:
+            self._room.check(self._pending, self._count)
 
     async def sign(self, typ: str, claims: dict[str, object]) -> str:
         content = self._key.signing_input(typ, claims)

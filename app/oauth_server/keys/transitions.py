@@ -53,6 +53,11 @@ def activate(ring: Path, kid: str) -> None:
     disk.link(ring / ACTIVE, kid)
 
 
+def fits(found: Entry, policy: Policy) -> bool:
+    """Whether a key is as new ones are: of the algorithm, and where they are made."""
+    return found.public.algorithm is policy.algorithm and policy.source.holds(found.path)
+
+
 def successor(entries: Sequence[Entry], policy: Policy) -> str | None:
     """The pending key that has been known for longest, of the wanted algorithm if there is one."""
     pending = [found for found in entries if found.state is State.PENDING and found.has_private]

@@ -7,7 +7,6 @@ connecting, authenticating and answering, and is never sent twice.
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from datetime import timedelta
 from typing import Any
@@ -20,12 +19,7 @@ from oauth_server.store.interface import Observer
 from oauth_server.store.redis import reasons
 from oauth_server.store.redis.place import Place
 from oauth_server.store.redis.scripts import Script
-
-# asyncio's own can miss its moment before 3.11.3 (redis/redis-py#2633).
-if sys.version_info >= (3, 11, 3):
-    from asyncio import timeout as bound  # type: ignore[attr-defined]  # mypy asks for 3.10's
-else:
-    from async_timeout import timeout as bound
+from oauth_server.timeouts import bound
 
 BOUND = timedelta(seconds=1)
 """Redis on the same host answers in a fraction of a millisecond."""

@@ -8,7 +8,8 @@ import pytest
 
 from oauth_server.errors import UnavailableError
 from oauth_server.keys.jose import PrivateKey
-from oauth_server.keys.signer import QUEUE_PER_THREAD, FileSigner
+from oauth_server.keys.room import QUEUE_PER_PLACE
+from oauth_server.keys.signer import FileSigner
 
 
 class HeldKey:
@@ -78,11 +79,11 @@ def test_each_signature_is_observed(key: PrivateKey) -> None:
     signer = FileSigner(key, threads=1, observe=lambda *times: seen.append(times))
 
     async def many() -> None:
-        await asyncio.gather(*(signer.sign("t", {}) for _ in range(QUEUE_PER_THREAD)))
+        await asyncio.gather(*(signer.sign("t", {}) for _ in range(QUEUE_PER_PLACE)))
 
     asyncio.run(many())
     signer.close()
-    assert len(seen) == QUEUE_PER_THREAD
+    assert len(seen) == QUEUE_PER_PLACE
     assert all(took > 0 for _, took in seen)
     assert seen[-1][0] > seen[-1][1]  # the last one waited for the others
 
@@ -93,7 +94,7 @@ def test_the_surplus_is_told_at_once_and_the_rest_is_signed() -> None:
 
     async def many() -> list[str | BaseException]:
         asked = [
-            asyncio.create_task(signer.sign("t", {"n": n})) for n in range(2 * QUEUE_PER_THREAD + 4)
+            asyncio.create_task(signer.sign("t", {"n": n})) for n in range(2 * QUEUE_PER_PLACE + 4)
         ]
         refused, _ = await asyncio.wait(asked, timeout=5, return_when=asyncio.FIRST_COMPLETED)
         assert len(refused) == 4
@@ -102,7 +103,7 @@ def test_the_surplus_is_told_at_once_and_the_rest_is_signed() -> None:
 
     results = asyncio.run(many())
     signer.close()
-    assert results[:-4] == [f"t.{n}.b2s" for n in range(2 * QUEUE_PER_THREAD)]
+    assert results[:-4] == [f"t.{n}.b2s" for n in range(2 * QUEUE_PER_PLACE)]
     assert all(isinstance(result, UnavailableError) for result in results[-4:])
 
 
@@ -113,7 +114,7 @@ def test_a_lasting_surplus_may_wait_for_less_than_a_burst() -> None:
     async def accepted() -> int:
         key.go.clear()
         asked = [
-            asyncio.create_task(signer.sign("t", {"n": n})) for n in range(QUEUE_PER_THREAD + 1)
+            asyncio.create_task(signer.sign("t", {"n": n})) for n in range(QUEUE_PER_PLACE + 1)
         ]
         await asyncio.sleep(0)
         key.go.set()
@@ -126,7 +127,7 @@ def test_a_lasting_surplus_may_wait_for_less_than_a_burst() -> None:
             found.append(await accepted())
         return found
 
-    burst, half = QUEUE_PER_THREAD, QUEUE_PER_THREAD // 2
+    burst, half = QUEUE_PER_PLACE, QUEUE_PER_PLACE // 2
     assert asyncio.run(burst_and_surplus()) == [burst, half, half, burst]
     signer.close()
 
@@ -138,7 +139,7 @@ def test_a_request_that_went_away_keeps_its_place_until_the_thread_is_free() -> 
     signer = FileSigner(key, threads=1, clock=lambda: next(ticks))
 
     async def leave_and_ask() -> str:
-        asked = [asyncio.create_task(signer.sign("t", {"n": n})) for n in range(QUEUE_PER_THREAD)]
+        asked = [asyncio.create_task(signer.sign("t", {"n": n})) for n in range(QUEUE_PER_PLACE)]
         await asyncio.sleep(0.05)
         asked[0].cancel()  # runs already
         await asyncio.sleep(0)
@@ -162,8 +163,8 @@ def test_nothing_that_is_finished_is_forgotten_when_the_rest_goes_away(key: Priv
     signer = FileSigner(key, threads=2, clock=lambda: next(ticks))
 
     async def some_leave() -> None:
-        for leaving in range(2 * QUEUE_PER_THREAD):
-            asked = [asyncio.create_task(signer.sign("t", {})) for _ in range(2 * QUEUE_PER_THREAD)]
+        for leaving in range(2 * QUEUE_PER_PLACE):
+            asked = [asyncio.create_task(signer.sign("t", {})) for _ in range(2 * QUEUE_PER_PLACE)]
             await asyncio.sleep(0)
             for task in asked[leaving:]:
                 task.cancel()
