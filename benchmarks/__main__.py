@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import ansible, deploys, overload, size, throughput
+from benchmarks import ansible, deploys, overload, size, throughput, tokens
 
 Benchmark = Callable[[Path, int, float], dict[str, float]]
 BENCHMARKS: dict[str, Benchmark] = {
     "bare": lambda at, n, s: throughput.against_bare(at, rounds=n, seconds=s),
     "others": lambda at, n, s: throughput.against_others(at, rounds=n, seconds=s),
+    "pkcs11": lambda at, n, s: tokens.against_module(at, rounds=n, seconds=s),
     "overload": lambda at, _, s: overload.overload(at, seconds=2 * s),
     "memory": lambda at, _, s: size.memory(at, seconds=s),
     "deploy": lambda at, n, _: deploys.one(at, rounds=n),

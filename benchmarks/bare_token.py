@@ -43,20 +43,19 @@ class Bare:
 def sign(key: Key, *, processes: int, seconds: float, environment: dict[str, str]) -> Bare:
     """In so many processes, of which each has a session, for so long."""
     said = json.dumps(asdict(key)) + "\n"
-    running = [
-        subprocess.Popen(
+    running = []
+    for _ in range(processes):
+        process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.bare_token", str(seconds)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-        )
-        for _ in range(processes)
-    ]  # fmt: skip
-    for process in running:
+        )  # fmt: skip
         assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.write(said)
         process.stdin.flush()
-    for process in running:
-        assert process.stdout is not None
+        # One after the other: two that initialise SoftHSM at once may miss its token.
         assert process.stdout.readline() == "ready\n"
+        running.append(process)
     for process in running:  # all at once
         assert process.stdin is not None
         process.stdin.close()

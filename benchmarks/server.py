@@ -7,8 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
-from oauth_server import clients, composition, systemd, users
-from oauth_server.keys import ring
+from oauth_server import clients, composition, loading, systemd, users
 from oauth_server.loading import Loaded
 from oauth_server.log import LogFile
 from oauth_server.settings import Settings, load
@@ -22,7 +21,7 @@ def main(config: Path, descriptor: int) -> None:
     loaded = Loaded(
         settings,
         clients.load(Path(settings.clients_file)),
-        ring.load(Path(settings.keys_directory), settings.signing.algorithm),
+        loading.ring(settings),
         users.load(Path(settings.users_file)),
     )
     server = composition.Server(

@@ -12,17 +12,21 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import yaml
 
 from benchmarks.load import Request
 from oauth_server import passwords
-from oauth_server.keys import creation
+from oauth_server.keys import lifecycle
+from oauth_server.keys.pkcs11.source import TokenKeys
 from oauth_server.keys.room import QUEUE_PER_PLACE
+from oauth_server.keys.transitions import Policy
 from oauth_server.models import Algorithm
 from oauth_server.protocol import client_secret
+from tests.softhsm import SoftHsm
 
 # As many as may wait for a signature: one more would measure refusals.
 CONNECTIONS = QUEUE_PER_PLACE * (len(os.sched_getaffinity(0)) + 1)
@@ -46,12 +50,22 @@ class Running:
 
 
 @contextmanager
-def ours(directory: Path, algorithm: Algorithm, *, processes: int = 1) -> Iterator[Running]:
-    """Plain HTTP, so that nobody's TLS is compared; log, metrics and bounds as always."""
-    site = directory / algorithm.value
+def ours(
+    directory: Path, algorithm: Algorithm, *, processes: int = 1, hsm: SoftHsm | None = None
+) -> Iterator[Running]:
+    """Plain HTTP, so that nobody's TLS is compared; log, metrics and bounds as always.
+
+    With `hsm` the key is on that token.
+    """
+    site = directory / f"{algorithm.value}{'-token' if hsm else ''}"
+    signing: dict[str, object] = {"algorithm": algorithm.value}
+    policy = Policy(algorithm)
+    if hsm is not None:
+        signing["pkcs11"] = hsm.settings
+        policy = replace(policy, source=TokenKeys(hsm.access))
     if not site.exists():
         site.mkdir()
-        creation.init(site / "keys", algorithm)
+        lifecycle.init(site / "keys", policy, datetime.now(timezone.utc))
     entry = {
         "client_id": _CLIENT, "grant_types": ["client_credentials"],
         "scope": "telemetry:read telemetry:write",
@@ -60,7 +74,7 @@ def ours(directory: Path, algorithm: Algorithm, *, processes: int = 1) -> Iterat
     (site / "clients.json").write_text(json.dumps({"clients": [entry]}))
     (site / "users.json").write_text(json.dumps({"users": [_USER]}))
     settings = {
-        "issuer": "https://auth.example.com", "signing": {"algorithm": algorithm.value},
+        "issuer": "https://auth.example.com", "signing": signing,
         "keys_directory": str(site / "keys"), "clients_file": str(site / "clients.json"),
         "users_file": str(site / "users.json"), "log_file": str(site / "log"),
     }  # fmt: skip
