@@ -62,7 +62,7 @@ def ours(
     policy = Policy(algorithm)
     if hsm is not None:
         signing["pkcs11"] = hsm.settings
-        policy = replace(policy, source=TokenKeys(hsm.access))
+        policy = replace(policy, source=TokenKeys(hsm.access, site / "keys"))
     if not site.exists():
         site.mkdir()
         lifecycle.init(site / "keys", policy, datetime.now(timezone.utc))

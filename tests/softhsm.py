@@ -73,7 +73,7 @@ class SoftHsm:
 
     def make_key(self, algorithm: Algorithm) -> TokenKey:
         key_id = secrets.token_bytes(16)
-        said = process.ask(self.access, "generate", key_id, algorithm.value, within=WITHIN)
+        said = process.ask(self.access, "generate", key_id, algorithm.value, PIN, WITHIN)
         return TokenKey(public_key(said, algorithm), KeyUri(LABEL, key_id), self.access)
 
     def objects(self) -> int:

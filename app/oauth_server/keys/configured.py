@@ -22,4 +22,5 @@ def source(settings: Settings) -> KeySource:
     if named is None:
         return FileKeys()
     pin = Pin(Path(named.pin_file))
-    return TokenKeys(Access(named.module, named.token, pin, named.environment))
+    access = Access(named.module, named.token, pin, named.environment)
+    return TokenKeys(access, Path(settings.keys_directory))

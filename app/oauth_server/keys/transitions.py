@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,9 @@ def make(ring: Path, policy: Policy, now: datetime, *, signs: bool = False) -> s
     """A new key, pending or, if it `signs`, to be activated at once; its kid."""
     # The private half is made before its name is known.
     staging = ring / f"{UNFINISHED}key"
+    if os.path.lexists(staging):  # of a run that failed, and recovery could not destroy its key
+        policy.source.destroy(staging)
+        disk.remove_tree(staging)
     disk.make_directory(staging)
     public = policy.source.generate(policy.algorithm, staging)
     disk.write_new(staging / PUBLIC, public.to_pem(), MODES[PUBLIC])

@@ -41,7 +41,7 @@ def keys(tmp_path: Path) -> Path:
 def running(
     tmp_path: Path, site: Site, hsm: SoftHsm, keys: Path, algorithm: Algorithm
 ) -> Iterator[tuple[Server, Policy]]:
-    policy = Policy(algorithm, Timing(), TokenKeys(hsm.access))
+    policy = Policy(algorithm, Timing(), TokenKeys(hsm.access, keys))
     lifecycle.init(keys, policy, datetime.now(timezone.utc))
     settings = {
         "keys_directory": str(keys),
@@ -103,7 +103,7 @@ def test_a_token_that_is_gone_is_503_soon_and_comes_back_without_a_restart(
 def test_a_server_starts_without_its_token_and_signs_when_it_is_there(
     tmp_path: Path, site: Site, hsm: SoftHsm, keys: Path
 ) -> None:
-    policy = Policy(Algorithm.ES256, Timing(), TokenKeys(hsm.access))
+    policy = Policy(Algorithm.ES256, Timing(), TokenKeys(hsm.access, keys))
     lifecycle.init(keys, policy, datetime.now(timezone.utc))
     settings = {
         "keys_directory": str(keys),

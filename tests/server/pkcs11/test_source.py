@@ -27,8 +27,8 @@ HALVES = 2  # objects on the token for one key
 
 
 @pytest.fixture
-def policy(hsm: SoftHsm) -> Policy:
-    return Policy(Algorithm.ES256, Timing(), TokenKeys(hsm.access))
+def policy(hsm: SoftHsm, keys: Path) -> Policy:
+    return Policy(Algorithm.ES256, Timing(), TokenKeys(hsm.access, keys))
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_settings_without_the_token_are_refused_while_keys_are_on_it(
 
 def test_a_key_of_another_token_is_named_so(hsm: SoftHsm, policy: Policy, keys: Path) -> None:
     lifecycle.init(keys, policy, NOW)
-    other = TokenKeys(process.Access(hsm.access.module, "other", hsm.access.pin))
+    other = TokenKeys(process.Access(hsm.access.module, "other", hsm.access.pin), keys)
     with pytest.raises(OperatorError, match=r"is on the token .*token is 'other'"):
         ring.load(keys, source=other)
 
@@ -174,7 +174,7 @@ def test_what_the_token_cannot_do_is_told_and_nothing_is_left_behind(
 ) -> None:
     plain = SoftHsm.make(tmp_path / "plain", mechanisms="-CKM_EC_EDWARDS_KEY_PAIR_GEN,CKM_EDDSA")
     monkeypatch.setenv("SOFTHSM2_CONF", str(plain.configuration))
-    policy = Policy(Algorithm.EDDSA, Timing(), TokenKeys(plain.access))
+    policy = Policy(Algorithm.EDDSA, Timing(), TokenKeys(plain.access, keys))
     with pytest.raises(OperatorError, match="the token cannot do this"):
         lifecycle.init(keys, policy, NOW)
     assert plain.objects() == 0
@@ -187,10 +187,30 @@ def test_a_wrong_pin_is_one_line_without_it(hsm: SoftHsm, policy: Policy, keys: 
     assert str(refused.value) == f"signing.pkcs11: token {LABEL}: the token refused the PIN"
 
 
+def test_a_pin_that_was_refused_is_not_tried_again_by_any_run(
+    hsm: SoftHsm, policy: Policy, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timer would lock the token within the hour."""
+    lifecycle.init(keys, policy, NOW)
+    hsm.pin_file.write_text("not-the-pin\n")
+    for _ in range(2):
+        with pytest.raises(OperatorError, match="the PIN"):
+            lifecycle.rotate(keys, policy, LATER, served(keys))
+        monkeypatch.setattr(process, "start", _away)
+        with pytest.raises(OperatorError, match="refused this PIN before"):
+            lifecycle.rotate(keys, policy, LATER, served(keys))
+        monkeypatch.undo()
+        monkeypatch.setenv("SOFTHSM2_CONF", str(hsm.configuration))
+        hsm.pin_file.write_text("another-wrong-one\n")
+    hsm.pin_file.write_text(f"{PIN}\n")
+    lifecycle.rotate(keys, policy, LATER, served(keys))
+    assert not list(keys.glob(".refused*"))
+
+
 def test_a_module_that_crashes_is_one_line(hsm: SoftHsm, keys: Path) -> None:
     """It takes its own process down, and neither the command nor the server."""
     access = process.Access("/usr/lib/x86_64-linux-gnu/libc.so.6", LABEL, hsm.access.pin)
-    policy = Policy(Algorithm.ES256, Timing(), TokenKeys(access))
+    policy = Policy(Algorithm.ES256, Timing(), TokenKeys(access, keys))
     with pytest.raises(OperatorError, match="the module cannot be loaded"):
         lifecycle.init(keys, policy, NOW)
 

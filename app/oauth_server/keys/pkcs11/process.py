@@ -78,10 +78,9 @@ def _environment(access: Access) -> Mapping[str, str]:
 
 
 def ask(
-    access: Access, name: str, key_id: bytes, algorithm: str, *, within: timedelta
+    access: Access, name: str, key_id: bytes, algorithm: str, pin: str, within: timedelta
 ) -> Mapping[str, str]:
-    """What one task gives. Raises TokenError, OperatorError."""
-    pin = access.pin.read()
+    """What one task gives. Raises TokenError."""
     process, channel = start(access)
     try:
         with channel:

@@ -13,10 +13,11 @@ from oauth_server.errors import OperatorError
 from oauth_server.keys import disk
 from oauth_server.keys.jose import KeyFormatError, PublicKey
 from oauth_server.keys.layout import MODES, PUBLIC, TOKEN_URI
-from oauth_server.keys.pkcs11 import process, uri
+from oauth_server.keys.pkcs11 import failures, process, uri
 from oauth_server.keys.pkcs11.failures import TokenError
 from oauth_server.keys.pkcs11.key import TokenKey, public_key
 from oauth_server.keys.pkcs11.process import TRIAL, Access
+from oauth_server.keys.pkcs11.refusal import Refusal
 from oauth_server.keys.pkcs11.uri import KeyUri, UriError
 from oauth_server.keys.source import ActiveKey, FileKeys
 from oauth_server.models import Algorithm
@@ -29,9 +30,11 @@ _ANSWER = timedelta(seconds=30)
 class TokenKeys:
     """Keys in `pkcs11.uri`, which is there before its key is: so none is made and forgotten."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, directory: Path) -> None:
+        """`directory` is the keys directory."""
         self._access = access
         self._files = FileKeys()
+        self._refusal = Refusal(directory)
 
     def prepare(self) -> None:
         self._access.pin.keep()
@@ -44,7 +47,7 @@ class TokenKeys:
         try:
             return public_key(said, algorithm)
         except KeyFormatError as error:
-            raise OperatorError(f"signing.pkcs11: token {self._access.token}: {error}") from None
+            raise self._problem(str(error)) from None
 
     def holds(self, entry: Path) -> bool:
         return os.path.lexists(entry / TOKEN_URI)
@@ -91,7 +94,20 @@ class TokenKeys:
     def _ask(
         self, name: str, named: KeyUri, algorithm: Algorithm, within: timedelta
     ) -> Mapping[str, str]:
+        pin = self._access.pin.read()
+        if self._refusal.concerns(pin):
+            raise self._problem(
+                "refused this PIN before; it is tried again when there is another one "
+                f"in its file, or when {self._refusal.path} is removed"
+            )
         try:
-            return process.ask(self._access, name, named.key_id, algorithm.value, within=within)
+            said = process.ask(self._access, name, named.key_id, algorithm.value, pin, within)
         except TokenError as error:
-            raise OperatorError(f"signing.pkcs11: token {self._access.token}: {error}") from None
+            if error.reason == failures.PIN_REFUSED:
+                self._refusal.note(pin)
+            raise self._problem(str(error)) from None
+        self._refusal.forget()
+        return said
+
+    def _problem(self, what: str) -> OperatorError:
+        return OperatorError(f"signing.pkcs11: token {self._access.token}: {what}")
