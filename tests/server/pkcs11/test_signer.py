@@ -42,14 +42,10 @@ async def signing(key: TokenKey, processes: int = 2) -> AsyncIterator[TokenSigne
 async def full(signer: TokenSigner, processes: int = 2) -> set[int]:
     """The pids of the processes, when there are so many."""
     end = time.monotonic() + 20
-    while len(found := children()) < processes:
-        assert time.monotonic() < end
-        await asyncio.sleep(0.01)
-    # A process is there before it can sign.
     while signer.ready < processes:
         assert time.monotonic() < end
         await asyncio.sleep(0.01)
-    return found
+    return children()
 
 
 def children() -> set[int]:

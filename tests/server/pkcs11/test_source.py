@@ -192,16 +192,19 @@ def test_a_pin_that_was_refused_is_not_tried_again_by_any_run(
 ) -> None:
     """A timer would lock the token within the hour."""
     lifecycle.init(keys, policy, NOW)
-    hsm.pin_file.write_text("not-the-pin\n")
-    for _ in range(2):
-        with pytest.raises(OperatorError, match="the PIN"):
-            lifecycle.rotate(keys, policy, LATER, served(keys))
-        monkeypatch.setattr(process, "start", _away)
-        with pytest.raises(OperatorError, match="refused this PIN before"):
-            lifecycle.rotate(keys, policy, LATER, served(keys))
-        monkeypatch.undo()
-        monkeypatch.setenv("SOFTHSM2_CONF", str(hsm.configuration))
-        hsm.pin_file.write_text("another-wrong-one\n")
+    start, tried = process.start, [0]
+
+    def counted(access: process.Access) -> object:
+        tried[0] += 1
+        return start(access)
+
+    monkeypatch.setattr(process, "start", counted)
+    for attempt, wrong in enumerate(("not-the-pin\n", "another-wrong-one\n"), start=1):
+        hsm.pin_file.write_text(wrong)
+        for _ in range(3):
+            with pytest.raises(OperatorError, match="PIN"):
+                lifecycle.rotate(keys, policy, LATER, served(keys))
+        assert tried[0] == attempt
     hsm.pin_file.write_text(f"{PIN}\n")
     lifecycle.rotate(keys, policy, LATER, served(keys))
     assert not list(keys.glob(".refused*"))
