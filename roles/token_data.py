@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -21,6 +22,14 @@ def _label(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        raise ValueError("must be an IP address or a network such as 10.0.0.0/8") from None
+
+
+Network = Annotated[str, AfterValidator(_network)]
 Path = Annotated[str, Field(pattern=_PATH)]
 Paths = Annotated[tuple[Path, ...], Field(strict=False)]
 
@@ -28,8 +37,8 @@ Paths = Annotated[tuple[Path, ...], Field(strict=False)]
 class Pkcs11Data(Data):
     """A token whose label is `token`, by the library `module` that the host has.
 
-    `groups`, `devices`, `writable` and `environment` are what the module wants: groups to be in,
-    devices to open, places to write to, variables to read.
+    `groups`, `devices`, `writable`, `network` and `environment` are what the module wants: groups
+    to be in, devices to open, places to write to, networks to reach, variables to read.
     """
 
     module: Path
@@ -43,7 +52,8 @@ class Pkcs11Data(Data):
         Field(strict=False),
     ] = ()
     writable: Paths = ()
+    network: Annotated[tuple[Network, ...], Field(strict=False)] = ()
     environment: dict[
         Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")],
         Annotated[str, Field(pattern=r"^[ -~]+$")],
-    ] = Field(default_factory=dict)
+    ] = {}  # noqa: RUF012 - pydantic copies it

@@ -59,13 +59,13 @@ class WholeRelease(FactBase[bool]):
 _RING = (
     ("ring", "711"),
     ("ring/active/", "711"),
-    ("ring/active/private.pem", "600"),
     ("ring/active/public.pem", "644"),
     # A ring of an older version has none.
     ("ring/active/times.json", "644"),
-    ("private_key.pem", "600"),
     ("public_key.pem", "644"),
 )
+_ON_A_TOKEN = (("ring/active/pkcs11.uri", "644"),)
+_IN_A_FILE = (("ring/active/private.pem", "600"), ("private_key.pem", "600"))
 
 
 class ActiveKeyPair(FactBase[bool]):
@@ -73,9 +73,13 @@ class ActiveKeyPair(FactBase[bool]):
 
     @override
     def command(self) -> str:
-        paths = " ".join(path for path, _ in _RING)
+        paths = " ".join(path for path, _ in (*_RING, *_ON_A_TOKEN, *_IN_A_FILE))
         return f"cd {KEYS} 2>/dev/null && stat -L -c '%U %a' {paths} 2>/dev/null; true"
 
     @override
     def process(self, output: Iterable[str]) -> bool:
-        return list(output) == [f"oauth_user {mode}" for _, mode in _RING]
+        found = list(output)
+        return any(
+            found == [f"oauth_user {mode}" for _, mode in (*_RING, *private)]
+            for private in (_ON_A_TOKEN, _IN_A_FILE)
+        )

@@ -105,7 +105,8 @@ def key_ring() -> Generator[StringCommand, None, None]:
     """Have keys for server.yaml's algorithm, made on the host; what becomes of them is its own.
 
     Owners and modes that were changed are put back: the account may have got another id since. The
-    program's own lock decides between two runs at once, not the fact.
+    program's own lock decides between two runs at once, not the fact. It becomes the keys' owner by
+    itself, when it has read what is root's: the PIN of a token.
     """
     if host.get_fact(ActiveKeyPair):
         host.noop("there is a signing key")
@@ -113,7 +114,7 @@ def key_ring() -> Generator[StringCommand, None, None]:
     # No link is followed. With protected_hardlinks nobody links to what isn't theirs.
     yield StringCommand(
         f"chown -hR oauth_user:oauth_group {KEYS} &&",
-        "runuser -u oauth_user -- /usr/local/bin/oauth-server keys init",
+        "/usr/local/bin/oauth-server keys init",
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from pyinfra import host
-from pyinfra.api import deploy
+from pyinfra.api import HiddenValue, deploy
 from pyinfra.api.operation import OperationMeta
 
+from roles.errors import DeployError
 from roles.files import managed_file, render
 from roles.hostdata import ClientData, OAuthServerData, UserData
 from roles.oauth_server import preview
@@ -22,10 +23,12 @@ from roles.oauth_server.release import build
 from roles.paths import Directory, directories, owned_file
 from roles.platform import Target
 from roles.services import running
+from roles.token_data import Pkcs11Data
 
 _SETTINGS = "/etc/oauth2/server.yaml"
 _CLIENTS = "/etc/oauth2/clients.json"
 _USERS = "/etc/oauth2/users.json"
+_PIN = "/etc/oauth2/pkcs11.pin"
 _LOG = "/var/log/oauth_server.log"
 _UNITS = "/etc/systemd/system"
 
@@ -95,6 +98,7 @@ def oauth_server(
             mask=r'\$argon2id\$[^"]+',
         )
         known.append(written)
+    pin = _pin(data.pkcs11) if data.pkcs11 else None
     settings = managed_file(
         name="Write server.yaml [SRV-02]",
         path=_SETTINGS,
@@ -159,6 +163,7 @@ def oauth_server(
             current=CURRENT,
             redis_unit=redis_unit,
             systemd=target.platform.systemd,
+            pkcs11=data.pkcs11,
         ),
         check=_VERIFY_UNIT,
     )
@@ -189,8 +194,10 @@ def oauth_server(
             f"{_UNITS}/oauth-server-metrics.socket",
             f"{CURRENT}/SHA256SUMS",
             "/etc/oauth2/redis.password",
+            # systemd hands a credential over at a start alone.
+            *([_PIN] if data.pkcs11 else ()),
         ],
-        after=(*password, unpacked, switched, socket, metrics, unit),
+        after=(*password, unpacked, switched, socket, metrics, unit, *([pin] if pin else ())),
         reloaded=[_SETTINGS, _CLIENTS, _USERS, "/etc/oauth2/certs/server.pem"],
         reload_after=(*certificate, registered, *known, settings),
     )
@@ -203,6 +210,20 @@ def oauth_server(
     # After the server runs: until then the release before this one is the way back.
     old_releases_pruned(
         name="Remove releases beyond those kept [SRV-01]", release=release, kept=data.releases_kept
+    )
+
+
+def _pin(token: Pkcs11Data) -> OperationMeta:
+    """The file from which systemd hands the PIN to the units that need it."""
+    wanted = f"{host.name}: oauth_server.pkcs11.pin"
+    pin = token.pin.read(wanted).unmask()
+    if not pin.isprintable():
+        raise DeployError(f"{wanted}: {token.pin} must hold one line of printable text")
+    return managed_file(
+        name="Write the token's PIN [KEY-08]",
+        path=_PIN,
+        content=HiddenValue(f"{pin}\n"),
+        mode="0600",
     )
 
 

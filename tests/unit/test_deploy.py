@@ -37,7 +37,7 @@ def deploy() -> None:
 def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     archive = tmp_path / "release.tar.gz"
     archive.write_bytes(b"")
-    monkeypatch.setattr(tasks, "build", lambda _: Release("d" * 64, archive))
+    monkeypatch.setattr(tasks, "build", lambda *_, **__: Release("d" * 64, archive))
     return {
         "oauth_server": {"issuer": "https://auth.example.net"},
         "certificates": {"mode": "local_ca", "directory": str(tmp_path / "ca")},

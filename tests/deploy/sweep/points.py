@@ -33,7 +33,7 @@ POINTS = (
     Point("first", "Unpack the release"),
     Point("first", "Unpack the release", after=1.0),
     Point("first", "Switch to the release"),
-    Point("first", "Make a signing key", after=0.2),
+    Point("first", "Make signing keys", after=0.2),
     Point("first", "Run the server"),
     Point("first", "Write nginx.conf"),
     Point("first", "Run Fail2Ban"),

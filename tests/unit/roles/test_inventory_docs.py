@@ -24,11 +24,12 @@ from roles.hostdata import (
     UserData,
 )
 from roles.secrets import Source
+from roles.token_data import Pkcs11Data
 
 PAGE = (Path(__file__).parents[3] / "docs" / "inventory.md").read_text()
 MODELS: dict[str, list[type[BaseModel]]] = {
     "sudo_password": [],
-    "oauth_server": [OAuthServerData],
+    "oauth_server": [OAuthServerData, Pkcs11Data],
     "clients": [ClientData],
     "users": [UserData],
     "certificates": [CertificateFilesData, LocalCaData],

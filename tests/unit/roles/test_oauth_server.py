@@ -13,7 +13,7 @@ import yaml
 
 from roles.errors import DeployError
 from roles.gateway.layout import LAYOUTS as GATEWAY
-from roles.hostdata import ClientData, OAuthServerData, UserData
+from roles.hostdata import ClientData, HostDataError, OAuthServerData, UserData, validate
 from roles.oauth_server import tasks
 from roles.oauth_server.release import Release
 from roles.platform import Platform
@@ -35,7 +35,7 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A release is not what is tested here; building one takes seconds."""
     archive = tmp_path / f"{DIGEST}.tar.gz"
     archive.write_bytes(b"")
-    monkeypatch.setattr(tasks, "build", lambda _: Release(DIGEST, archive))
+    monkeypatch.setattr(tasks, "build", lambda *_, **__: Release(DIGEST, archive))
 
 
 def deploy(
@@ -66,7 +66,7 @@ OTHERS = ("oauth-server.socket", "oauth-server-metrics.socket", "oauth-key-rotat
 INSTALLED: dict[str | re.Pattern[str], Any] = {
     "readlink /opt/oauth-server/current": [f"releases/{DIGEST}", DIGEST],
     f"cd /opt/oauth-server/releases/{DIGEST}": "whole",
-    "cd /etc/oauth2/keys": [f"oauth_user {mode}" for mode in (711, 711, 600, 644, 644, 600, 644)],
+    "cd /etc/oauth2/keys": [f"oauth_user {mode}" for mode in (711, 711, 644, 644, 644, 600, 600)],
 }
 
 
@@ -246,6 +246,91 @@ def test_a_release_that_was_damaged_is_unpacked_anew_and_the_server_restarted() 
     changed = deploy(host, clients).changed
     assert any("Unpack the release" in name for name in changed)
     assert host.units["oauth-server.service"] == ["restart"]
+
+
+TOKEN = {
+    "module": "/usr/lib/softhsm/libsofthsm2.so",
+    "token": "Keys: 1",
+    "pin": {"env": "TOKEN_PIN"},
+    "groups": ["softhsm"],
+    "writable": ["/var/lib/softhsm/tokens"],
+    "devices": ["/dev/tpmrm0"],
+    "network": ["10.0.0.9"],
+    "environment": {"SOFTHSM2_CONF": "/etc/softhsm/softhsm2.conf"},
+}
+
+
+def with_token(monkeypatch: pytest.MonkeyPatch, pin: str = "4711") -> FakeHost:
+    source = f"TOKEN_PIN_{len(pin)}"  # a source is read once a run
+    monkeypatch.setenv(source, pin)
+    host = FakeHost(Platform.DEBIAN_12, responses=INSTALLED)
+    token = {**TOKEN, "pin": {"env": source}}
+    data = OAuthServerData.model_validate({"issuer": DATA.issuer, "pkcs11": token})
+    deploy(host, data=data)
+    return host
+
+
+def test_the_pin_of_a_token_is_roots_and_handed_over_by_systemd(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = with_token(monkeypatch)
+    file = host.files["/etc/oauth2/pkcs11.pin"]
+    assert (file.content, file.user, file.group, file.mode) == ("4711\n", "root", "root", "0600")
+    for name in ("oauth-server", "oauth-key-rotate"):
+        unit = host.files[f"/etc/systemd/system/{name}.service"].content
+        assert "\nLoadCredential=pkcs11-pin:/etc/oauth2/pkcs11.pin\n" in unit
+        assert "\nSupplementaryGroups=softhsm\n" in unit
+        assert "\nReadWritePaths=/var/lib/softhsm/tokens\n" in unit
+        assert "\nDevicePolicy=closed\nDeviceAllow=/dev/tpmrm0 rw\n" in unit
+        assert "\nIPAddressAllow=10.0.0.9/32\n" in unit
+    settings = yaml.safe_load(host.files["/etc/oauth2/server.yaml"].content)["signing"]["pkcs11"]
+    assert settings == {
+        "module": TOKEN["module"], "token": "Keys: 1", "pin_file": "/etc/oauth2/pkcs11.pin",
+        "groups": ["softhsm"], "environment": TOKEN["environment"],
+    }  # fmt: skip
+
+
+def test_a_host_without_a_token_has_nothing_of_it() -> None:
+    host = deployed(Platform.DEBIAN_12)
+    assert "/etc/oauth2/pkcs11.pin" not in host.files
+    assert "pkcs11" not in host.files["/etc/systemd/system/oauth-server.service"].content
+    assert "pkcs11" not in host.files["/etc/oauth2/server.yaml"].content
+
+
+def test_a_pin_of_two_lines_is_refused_by_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        DeployError, match=r"oauth_server\.pkcs11\.pin: .*TOKEN_PIN_9 must hold one"
+    ):
+        with_token(monkeypatch, "4711\n4712")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "rule"),
+    [
+        ("module", "libsofthsm2.so", "must match"),
+        ("token", "x" * 33, "at most 32 bytes"),
+        ("token", " padded ", "without spaces around it"),
+        ("devices", ["/etc/shadow"], "must match"),
+        ("writable", ["/var/lib/a b"], "must match"),
+        ("groups", ["-x"], "must match"),
+        ("network", ["hsm.example.net"], "must be an IP address"),
+        ("environment", {"path": "x"}, "must match"),
+        ("environment", {"A": "two\nlines"}, "must match"),
+    ],
+)
+def test_a_token_that_cannot_be_is_refused_by_its_rule(key: str, value: Any, rule: str) -> None:
+    data = {
+        "oauth_server": {"issuer": DATA.issuer, "pkcs11": {**TOKEN, key: value}},
+        "certificates": {"mode": "local_ca", "directory": "ca"},
+    }
+    with pytest.raises(HostDataError, match=rf"oauth_server\.pkcs11\.{key}.*{rule}"):
+        validate("auth1", data, connection_keys=frozenset())
+
+
+def test_a_ring_whose_keys_are_on_a_token_is_whole() -> None:
+    ring = [f"oauth_user {mode}" for mode in (711, 711, 644, 644, 644, 644)]
+    host = FakeHost(Platform.DEBIAN_12, responses={**INSTALLED, "cd /etc/oauth2/keys": ring})
+    assert "keys init" not in deploy(host).text()
 
 
 @pytest.mark.parametrize("line", range(7))

@@ -110,7 +110,7 @@ def test_what_cannot_be_had_is_named_in_one_error(
     monkeypatch.setattr(release_module, "_LOCK", lock)
     monkeypatch.setattr(release_module, "_ROOT", tmp_path)
     monkeypatch.setattr(release_module, "_CACHE", tmp_path / "cache")
-    monkeypatch.setattr(release_module, "_inputs", lambda _: "inputs")
+    monkeypatch.setattr(release_module, "_inputs", lambda *_: "inputs")
     with pytest.raises(
         ReleaseError, match=r"Python 3\.\d+ on x86_64 cannot be built:\n(?s:.*)starlette"
     ):
