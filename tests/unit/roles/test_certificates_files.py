@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from roles.certificates import names
-from roles.certificates.files import FilesSource, faults, warnings
+from roles.certificates.files import FilesSource
 from roles.certificates.pair import CertificateError
+from roles.certificates.rules import faults, warnings
 from roles.hostdata import CertificateFilesData
 from roles.secrets import SecretError, Source
 from tests.unit.roles.certificate_factory import DAY, NOW, Entity
@@ -134,7 +135,8 @@ def test_an_expired_intermediate_is_refused() -> None:
         ),
         pytest.param(
             ec.generate_private_key(ec.SECP224R1()),
-            "certificate 1 has an EC key of 224 bits; it must have 256 or more",
+            "certificate 1 has an EC key on the curve secp224r1; it must be P-256, P-384 or P-521 "
+            "(RFC 8446 §4.2.3)",
             id="p-224",
         ),
     ],
