@@ -72,7 +72,12 @@ def _host(described: dict[str, str]) -> tuple[str, dict[str, Any]]:
         "oauth_server": {"issuer": f"https://{address}"},
         "clients": _clients(),
         "users": _users(),
-        "certificates": {"mode": "local_ca", "directory": str(Path(_LAB["ca_file"]).parent)},
+        # Beside its CA, since a lab is one machine's; elsewhere it belongs into another place.
+        "certificates": {
+            "mode": "local_ca",
+            "directory": str(Path(_LAB["ca_file"]).parent),
+            "passphrase": {"file": str(_FILES / "ca-passphrase")},
+        },
         # A lab host shares the machine's clock, which nothing in a lab may move.
         "chrony": {"servers": [machine], "steer_clock": False},
     }

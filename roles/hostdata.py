@@ -148,10 +148,14 @@ class ChronyData(_Data):
 
 
 class LocalCaData(_Data):
-    """A CA for labs and closed networks; its key stays in `directory` on this machine."""
+    """A CA for labs and closed networks; its key stays in `directory` on this machine.
+
+    It is encrypted: `passphrase` says where what opens it lies, which should be elsewhere.
+    """
 
     mode: Literal["local_ca"]
     directory: LocalPath
+    passphrase: Annotated[Source, Field(strict=False)]
 
 
 class CertificateFilesData(_Data):

@@ -1,6 +1,7 @@
 """The one machine of a CI job, which is all three: server, gateway and state.
 
-PORTCULLIS_CI is the directory with ssh's `config` and `known_hosts`; the CA is made there, too.
+PORTCULLIS_CI is the directory with ssh's `config` and `known_hosts`; the CA is made there, too, and
+its key encrypted with CA_PASSPHRASE.
 PORTCULLIS_ADDRESS is where clients reach the machine. PROBE_CLIENT_SECRET is the secret of the
 client that the audit fetches a token as. PORTCULLIS_CONTAINER says that the machine has no clock
 of its own.
@@ -22,7 +23,11 @@ auth_servers = [
             "ssh_paramiko_connect_kwargs": CONNECT_KWARGS,
             "_sudo": True,
             "oauth_server": {"issuer": f"https://{os.environ['PORTCULLIS_ADDRESS']}"},
-            "certificates": {"mode": "local_ca", "directory": f"{_FILES}/ca"},
+            "certificates": {
+                "mode": "local_ca",
+                "directory": f"{_FILES}/ca",
+                "passphrase": {"env": "CA_PASSPHRASE"},
+            },
             "chrony": {"steer_clock": "PORTCULLIS_CONTAINER" not in os.environ},
             "clients": [
                 {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from pyinfra import host
+from pyinfra import host, logger
 from pyinfra.api import QuoteString, StringCommand
 
 from roles.certificates.facts import DIRECTORY, InstalledPair, sound_layout
+from roles.certificates.local_ca import LocalCaSource
 from roles.certificates.pair import CertificateError, Pair, PairSource
-from roles.questions import operation
+from roles.questions import operation, rehearsing
 
 # A pair is complete on the disk before `active`, which both names lead through, is switched to it
 # by one rename: whoever starts in between reads the old pair or the new one. A run that fails takes
@@ -74,6 +75,26 @@ def installed_pair(source: PairSource) -> Generator[StringCommand, None, None]:
         yield StringCommand("echo", QuoteString(str(error)), ">&2; exit 1")
         return
     yield StringCommand("sh", "-c", QuoteString(_INSTALL), _stdin=_upload(pair))
+
+
+@operation()
+def encrypted_ca_key(source: LocalCaSource) -> Generator[StringCommand, None, None]:
+    """Encrypt a CA's key that versions before this one have left plain; no host is concerned."""
+    if not source.key_is_plain():
+        host.noop("the CA's key is encrypted, or yet to be made")
+        return
+    if not rehearsing():
+        host.log(
+            "the key of the local CA lies on this machine without a passphrase: it gets the one of "
+            "the inventory; copies of it elsewhere do not",
+            logger.warning,
+        )
+    # As in installed_pair: a plan ends here, and what fails is a command.
+    yield StringCommand("true")
+    try:
+        source.encrypt()
+    except CertificateError as error:
+        yield StringCommand("echo", QuoteString(str(error)), ">&2; exit 1")
 
 
 def _upload(pair: Pair) -> str:

@@ -56,10 +56,13 @@ def certificate_pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def key_pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
-    """PKCS#8 without a passphrase, which is what nginx and the server read."""
+def key_pem(
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, passphrase: HiddenValue | None = None
+) -> str:
+    """PKCS#8: without a passphrase it is what nginx and the server read."""
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase is not None:
+        encryption = serialization.BestAvailableEncryption(passphrase.unmask().encode())
     return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
     ).decode()

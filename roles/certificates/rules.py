@@ -42,7 +42,9 @@ def faults(
     for position, certificate in enumerate(chain, start=1):
         yield from _faults_of_one(f"certificate {position}", certificate, now)
     for position, (subject, issuer) in enumerate(pairwise(chain), start=1):
-        if _weak_hash(subject) is None and not (_is_ca(issuer) and _signed(subject, issuer)):
+        if _weak_hash(subject) is not None:
+            continue  # that is said already, and no signature of its kind is verified
+        if not (_is_ca(issuer) and _signed(subject, issuer)):
             yield (
                 f"certificate {position} must be followed by the one of the CA that signed it "
                 "(RFC 8446 §4.4.2)"

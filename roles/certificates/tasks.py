@@ -8,7 +8,7 @@ from pyinfra.api.operation import OperationMeta
 
 from roles.certificates.files import FilesSource
 from roles.certificates.local_ca import LocalCaSource
-from roles.certificates.operations import installed_pair
+from roles.certificates.operations import encrypted_ca_key, installed_pair
 from roles.certificates.pair import CertificateError, PairSource
 from roles.errors import DeployError
 from roles.hostdata import CertificatesData, LocalCaData
@@ -21,16 +21,19 @@ def certificates(data: CertificatesData, issuer: str) -> OperationMeta:
 
     Raises DeployError before any host is changed, a line for each rule that is broken.
     """
+    source = _source(data, issuer.removeprefix("https://"))
+    if isinstance(source, LocalCaSource):
+        encrypted_ca_key(name="Encrypt the CA's key on this machine [TLS-08]", source=source)
     return installed_pair(
         name="Install the certificate and its key [TLS-01] [TLS-02]",
-        source=_source(data, issuer.removeprefix("https://")),
+        source=source,
     )
 
 
 def _source(data: CertificatesData, name: str) -> PairSource:
     try:
         if isinstance(data, LocalCaData):
-            return LocalCaSource(data.directory, name)
+            return LocalCaSource(data, name)
         source = FilesSource(data, name)
     except DeployError as error:
         lines = (f"{host.name}: certificates: {line}" for line in str(error).splitlines())

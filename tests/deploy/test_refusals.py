@@ -58,7 +58,7 @@ class Refused:
             id="secret-that-is-nowhere",
         ),
         pytest.param(
-            "{'certificates': {'mode': 'local_ca', 'directory': '/proc/nowhere'}}",
+            "{'certificates': {**data['certificates'], 'directory': '/proc/nowhere'}}",
             "certificates: directory /proc/nowhere cannot be used: No such file or directory",
             id="ca-that-cannot-be-made",
         ),

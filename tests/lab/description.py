@@ -1,6 +1,7 @@
 """What a running lab tells its user and other programs: ssh_config, keys and lab.json."""
 
 import json
+import secrets
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,6 +58,9 @@ def write(record: LabRecord) -> Path:
     directory.parent.mkdir(mode=0o700, exist_ok=True)
     directory.mkdir(mode=0o700, exist_ok=True)
     (directory / "ca").mkdir(mode=0o700, exist_ok=True)
+    passphrase = directory / "ca-passphrase"
+    if not passphrase.exists():
+        places.write(passphrase, secrets.token_urlsafe(32) + "\n", mode=0o600)
     described = {
         "hosts": [
             {"name": host.name, "kind": host.kind, "address": host.address} for host in record.hosts

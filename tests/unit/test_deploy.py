@@ -38,9 +38,14 @@ def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     archive = tmp_path / "release.tar.gz"
     archive.write_bytes(b"")
     monkeypatch.setattr(tasks, "build", lambda *_, **__: Release("d" * 64, archive))
+    monkeypatch.setenv("CA_PASSPHRASE", "correct horse battery staple")
     return {
         "oauth_server": {"issuer": "https://auth.example.net"},
-        "certificates": {"mode": "local_ca", "directory": str(tmp_path / "ca")},
+        "certificates": {
+            "mode": "local_ca",
+            "directory": str(tmp_path / "ca"),
+            "passphrase": {"env": "CA_PASSPHRASE"},
+        },
     }
 
 

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from pyinfra.api import HiddenValue
 
 from roles.certificates import names
+from roles.certificates.local_ca import LocalCaSource
 from roles.certificates.pair import certificate_pem, key_pem
+from roles.hostdata import LocalCaData
+from roles.secrets import Source
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 DAY = timedelta(days=1)
+PASSPHRASE = HiddenValue("correct horse battery staple")
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+def local_ca(directory: Path) -> LocalCaData:
+    """The inventory's words for a CA in `directory`, whose passphrase is PASSPHRASE."""
+    command = ("printf", "%s", str(PASSPHRASE.unmask()))
+    return LocalCaData(mode="local_ca", directory=directory, passphrase=Source(command=command))
+
+
+def ca_source(directory: Path, name: str) -> LocalCaSource:
+    return LocalCaSource(local_ca(directory), name)
 
 
 class Entity:

@@ -12,13 +12,13 @@ from pyinfra.api import HiddenValue, StringCommand
 
 from roles.certificates import operations
 from roles.certificates.facts import DIRECTORY, Installed, InstalledPair, sound_layout
-from roles.certificates.local_ca import LocalCaSource
-from roles.certificates.pair import CertificateError, Pair, PairSource
+from roles.certificates.local_ca import LocalCaSource, establish
+from roles.certificates.pair import CertificateError, Pair, PairSource, key_pem
 from roles.certificates.tasks import certificates
-from roles.hostdata import CertificateFilesData, LocalCaData
+from roles.hostdata import CertificateFilesData
 from roles.platform import Platform
 from roles.secrets import Source
-from tests.unit.roles.certificate_factory import DAY, NOW, Entity
+from tests.unit.roles.certificate_factory import DAY, NOW, PASSPHRASE, Entity, ca_source, local_ca
 from tests.unit.roles.fakehost import FakeHost
 
 NAME = "192.0.2.7"
@@ -85,7 +85,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Directory:
 
 @pytest.fixture
 def source(tmp_path: Path) -> LocalCaSource:
-    return LocalCaSource(tmp_path / "ca", NAME)
+    return ca_source(tmp_path / "ca", NAME)
 
 
 class Unable:
@@ -146,7 +146,7 @@ def test_a_new_pair_replaces_the_old_one_and_its_key(
 ) -> None:
     directory.install(source)
     first = _served(directory)
-    directory.install(LocalCaSource(tmp_path / "ca", "auth.example.com"))
+    directory.install(ca_source(tmp_path / "ca", "auth.example.com"))
     assert set(_served(directory)).isdisjoint(first)
     assert len(list(directory.certs.glob("pair-*"))) == 1
 
@@ -201,7 +201,7 @@ def test_an_upload_that_was_cut_off_changes_nothing_that_is_served(
     directory.install(source)
     served = _served(directory)
     renewal = operations._upload(source.supply())
-    commands = list(operations.installed_pair._inner(LocalCaSource(source._directory, "other")))
+    commands = list(operations.installed_pair._inner(ca_source(source._directory, "other")))
     for length in range(0, len(renewal) - 40, 311):
         commands[1].connector_arguments["_stdin"] = renewal[:length] + "\n"
         assert directory.sh(commands[1]).returncode != 0
@@ -216,10 +216,10 @@ def test_a_run_that_was_killed_is_finished_by_the_next(
     directory.install(source)
     served = _served(directory)
     directory.replace(program, "kill -9 $PPID")
-    assert directory.install(LocalCaSource(source._directory, "other"))[-1].returncode != 0
+    assert directory.install(ca_source(source._directory, "other"))[-1].returncode != 0
     assert _served(directory) == served
     (directory._programs / program).unlink()
-    directory.install(LocalCaSource(source._directory, "other"))
+    directory.install(ca_source(source._directory, "other"))
     assert directory.get_fact(InstalledPair).layout == sound_layout(with_ca=True)
     assert set(_served(directory)).isdisjoint(served)
 
@@ -231,7 +231,7 @@ def test_a_run_that_fails_takes_its_pair_away(
     directory.install(source)
     before = directory.get_fact(InstalledPair), _served(directory)
     directory.replace(program, "exit 1")
-    assert directory.install(LocalCaSource(source._directory, "other"))[-1].returncode != 0
+    assert directory.install(ca_source(source._directory, "other"))[-1].returncode != 0
     assert (directory.get_fact(InstalledPair), _served(directory)) == before
 
 
@@ -241,7 +241,7 @@ def test_a_full_disk_is_one_line(directory: Directory, source: LocalCaSource) ->
     directory.replace(
         "mktemp", "mkdir pair-full && ln -s /dev/full pair-full/server.pem && echo pair-full"
     )
-    failed = directory.install(LocalCaSource(source._directory, "other"))[-1]
+    failed = directory.install(ca_source(source._directory, "other"))[-1]
     assert failed.returncode != 0
     assert len(failed.stderr.splitlines()) == 1
     assert (directory.get_fact(InstalledPair), _served(directory)) == before
@@ -263,12 +263,28 @@ def test_a_host_without_a_directory_has_no_pair(directory: Directory) -> None:
 
 def test_a_deploy_with_the_local_ca_predicts_and_makes_one_change(tmp_path: Path) -> None:
     fake = FakeHost(Platform.DEBIAN_12)
-    data = LocalCaData(mode="local_ca", directory=tmp_path / "ca")
+    data = local_ca(tmp_path / "ca")
     assert len(fake.run(certificates, data, f"https://{NAME}", dry=True).predicted) == 1
     assert not (tmp_path / "ca").exists()
     run = fake.run(certificates, data, f"https://{NAME}")
     assert run.changed == ["certificates | Install the certificate and its key [TLS-01] [TLS-02]"]
     assert (tmp_path / "ca" / "ca.pem").exists()
+
+
+def test_a_plain_ca_key_is_told_of_and_encrypted_by_a_run_and_not_by_a_plan(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The key is one that a version before this one made."""
+    plain = key_pem(establish(tmp_path / "ca", PASSPHRASE).key)
+    (tmp_path / "ca" / "ca.key").write_text(plain)
+    fake, data = FakeHost(Platform.DEBIAN_12), local_ca(tmp_path / "ca")
+    encrypt = "certificates | Encrypt the CA's key on this machine [TLS-08]"
+    assert encrypt in fake.run(certificates, data, f"https://{NAME}", dry=True).predicted
+    assert "lies on this machine without a passphrase" in caplog.text
+    assert (tmp_path / "ca" / "ca.key").read_text() == plain
+    assert encrypt in fake.run(certificates, data, f"https://{NAME}").changed
+    assert "ENCRYPTED" in (tmp_path / "ca" / "ca.key").read_text()
+    assert encrypt not in fake.run(certificates, data, f"https://{NAME}").changed
 
 
 def test_a_refusal_names_the_host_in_every_line(tmp_path: Path) -> None:

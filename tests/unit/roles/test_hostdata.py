@@ -24,10 +24,11 @@ APP = {
     "token_endpoint_auth_method": "none",
     "redirect_uris": ["https://app.example.org/callback"],
 }
+_PASSPHRASE = {"passphrase": {"env": "CA_PASSPHRASE"}}
 VALID: dict[str, Any] = {
     "oauth_server": {"issuer": "https://auth.example.org"},
     "clients": [CLIENT, APP],
-    "certificates": {"mode": "local_ca", "directory": "/srv/ca"},
+    "certificates": {"mode": "local_ca", "directory": "/srv/ca", **_PASSPHRASE},
 }
 PASSWORD_HASH = f"$argon2id$v=19$m=65536,t=3,p=4${'b' * 22}${'c' * 43}"
 USER = {"username": "ada", "password_hash": PASSWORD_HASH}
@@ -102,7 +103,9 @@ def test_pyinfras_own_keys_are_none_of_ours() -> None:
 
 def test_a_path_may_begin_with_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
-    data = validate({**VALID, "certificates": {"mode": "local_ca", "directory": "~/ca"}})
+    data = validate(
+        {**VALID, "certificates": {"mode": "local_ca", "directory": "~/ca", **_PASSPHRASE}}
+    )
     assert isinstance(data.certificates, LocalCaData)
     assert data.certificates.directory == Path("/home/ada/ca")
 
@@ -146,7 +149,7 @@ def test_redis_gets_from_16_mb_to_a_terabyte(value: str) -> None:
             id="unknown-mode",
         ),
         pytest.param(
-            {**VALID, "certificates": {"mode": "local_ca"}},
+            {**VALID, "certificates": {"mode": "local_ca", **_PASSPHRASE}},
             "certificates.directory: is missing",
             id="no-directory",
         ),
@@ -356,17 +359,17 @@ def test_redis_gets_from_16_mb_to_a_terabyte(value: str) -> None:
             id="no-truth",
         ),
         pytest.param(
-            {**VALID, "certificates": {"mode": "local_ca", "directory": 5}},
+            {**VALID, "certificates": {"mode": "local_ca", "directory": 5, **_PASSPHRASE}},
             "certificates.directory: must be a path, as text",
             id="no-path",
         ),
         pytest.param(
-            {**VALID, "certificates": {"mode": "local_ca", "directory": "a\0b"}},
+            {**VALID, "certificates": {"mode": "local_ca", "directory": "a\0b", **_PASSPHRASE}},
             "certificates.directory: must be a path without NUL or broken characters",
             id="nul-in-a-path",
         ),
         pytest.param(
-            {**VALID, "certificates": {"mode": "local_ca", "directory": ""}},
+            {**VALID, "certificates": {"mode": "local_ca", "directory": "", **_PASSPHRASE}},
             "certificates.directory: must be a path, neither empty nor the working directory "
             "itself",
             id="no-directory-named",
