@@ -4,6 +4,9 @@ from pyinfra import host, inventory
 
 from roles.base.facts import ServiceAccount
 from roles.base.tasks import base
+from roles.certificate_data import AcmeData
+from roles.certificates.acme.layout import WEBROOT
+from roles.certificates.acme.tasks import acme
 from roles.certificates.tasks import certificates
 from roles.chrony.tasks import chrony
 from roles.fail2ban.tasks import fail2ban
@@ -26,11 +29,12 @@ quicken()
 data, target = preflight(inventory, host)
 
 system = target.platform
+by_acme = isinstance(data.certificates, AcmeData)
 
 
 def roles() -> None:
     # First: packages, the account and the directories that the others stand on.
-    base(target=target)
+    base(target=target, more=("certbot",) if by_acme else ())
     # Before anything listens: a listener reads its limits once.
     sysctl(data=data.sysctl)
     # Before certificates and tokens, which carry times.
@@ -49,10 +53,19 @@ def roles() -> None:
         redis_unit=REDIS[system].service,
         certificate=(certificate,),
         password=(password,),
+        renewed_there=by_acme,
     )
-    gateway(issuer=data.oauth_server.issuer, platform=system, after=(certificate,))
+    gateway(
+        issuer=data.oauth_server.issuer,
+        platform=system,
+        after=(certificate,),
+        challenges=WEBROOT if by_acme else None,
+    )
     # After what it lets clients in to.
-    firewall(platform=system)
+    firewall(platform=system, more=(80,) if by_acme else ())
+    # After port 80 is open and answers.
+    if isinstance(data.certificates, AcmeData):
+        acme(data=data.certificates, issuer=data.oauth_server.issuer, platform=system)
     # After the server, whose log it rotates.
     logrotate(data=data.logrotate, platform=system)
     # Last: a jail whose log is missing stops the whole daemon.

@@ -14,12 +14,14 @@ from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pyinfra.api.arguments import all_global_arguments
 
+from roles.certificate_data import AcmeData, CertificatesData
 from roles.errors import DeployError
-from roles.secrets import LocalPath, Source
+from roles.schema import Data
+from roles.secrets import Source
 from roles.token_data import Pkcs11Data
 
 _GLOBAL_ARGUMENTS = frozenset(name for name, _ in all_global_arguments() if name.startswith("_"))
@@ -124,19 +126,15 @@ Memory = Annotated[str, AfterValidator(_memory)]
 KernelNumber = Annotated[int, Field(ge=-(2**31), lt=2**64)]
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, allow_inf_nan=False
+class SysctlData(Data):
+    """`values` replace or join the role's own, for example {"net.core.somaxconn": 8192}."""
+
+    values: dict[Annotated[str, Field(pattern=r"^[a-z0-9_.*/-]+$")], KernelNumber] = Field(
+        default={}
     )
 
 
-class SysctlData(_Data):
-    """`values` replace or join the role's own, for example {"net.core.somaxconn": 8192}."""
-
-    values: dict[Annotated[str, Field(pattern=r"^[a-z0-9_.*/-]+$")], KernelNumber] = {}
-
-
-class ChronyData(_Data):
+class ChronyData(Data):
     """`steer_clock: False` is for containers, which have no clock of their own to set."""
 
     servers: tuple[Host, ...] = Field(
@@ -147,35 +145,13 @@ class ChronyData(_Data):
     steer_clock: bool = True
 
 
-class LocalCaData(_Data):
-    """A CA for labs and closed networks; its key stays in `directory` on this machine.
-
-    It is encrypted: `passphrase` says where what opens it lies, which should be elsewhere.
-    """
-
-    mode: Literal["local_ca"]
-    directory: LocalPath
-    passphrase: Annotated[Source, Field(strict=False)]
-
-
-class CertificateFilesData(_Data):
-    """The operator's own certificate chain (leaf first) and its key."""
-
-    mode: Literal["files"]
-    certificate: LocalPath
-    private_key: Annotated[Source, Field(strict=False)]
-
-
-CertificatesData = Annotated[LocalCaData | CertificateFilesData, Field(discriminator="mode")]
-
-
-class RedisData(_Data):
+class RedisData(Data):
     """`maxmemory` as in redis.conf, for example "256mb"."""
 
     maxmemory: Memory = "256mb"
 
 
-class OAuthServerData(_Data):
+class OAuthServerData(Data):
     """Times are seconds; see docs/server.md for each setting."""
 
     issuer: Issuer
@@ -195,7 +171,7 @@ class OAuthServerData(_Data):
     pkcs11: Pkcs11Data | None = None
 
 
-class KeySetData(_Data):
+class KeySetData(Data):
     """A client's public keys (RFC 7517 §5); the server checks each of them further."""
 
     keys: Annotated[
@@ -213,7 +189,7 @@ class KeySetData(_Data):
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
-class ClientData(_Data):
+class ClientData(Data):
     """One entry of clients.json (RFC 7591 §2's names).
 
     A client with a secret has `client_secret_hash`, or `client_secret` that names where the secret
@@ -263,7 +239,7 @@ class ClientData(_Data):
         return self
 
 
-class UserData(_Data):
+class UserData(Data):
     """One entry of users.json; `oauth-server users hash` makes the hash."""
 
     username: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
@@ -271,7 +247,7 @@ class UserData(_Data):
     disabled: bool = False
 
 
-class Fail2banData(_Data):
+class Fail2banData(Data):
     """Times are seconds. The machine that deploys is never banned, whatever stands here."""
 
     ignore: Annotated[tuple[Network, ...], Field(strict=False)] = ()
@@ -280,13 +256,13 @@ class Fail2banData(_Data):
     ban_time: Annotated[int, Field(ge=1, le=31_536_000)] = 3600
 
 
-class LogrotateData(_Data):
+class LogrotateData(Data):
     """`keep` files of one day each."""
 
     keep: Annotated[int, Field(ge=1, le=3650)] = 14
 
 
-class HostData(_Data):
+class HostData(Data):
     """Everything a host may carry. Without `users` the command line on the host keeps them."""
 
     sudo_password: Annotated[Source, Field(strict=False)] | None = None
@@ -299,6 +275,17 @@ class HostData(_Data):
     redis: RedisData = RedisData()
     fail2ban: Fail2banData = Fail2banData()
     logrotate: LogrotateData = LogrotateData()
+
+    @model_validator(mode="after")
+    def _acme_has_a_name(self) -> HostData:
+        if isinstance(self.certificates, AcmeData):
+            name = self.oauth_server.issuer.removeprefix("https://")
+            if _is_address(name) or "." not in name:
+                raise ValueError(
+                    "certificates: acme needs an issuer with a public name, for which http-01 can "
+                    "be asked (RFC 8555 §8.3)"
+                )
+        return self
 
     @model_validator(mode="after")
     def _client_ids_are_unique(self) -> HostData:
@@ -356,8 +343,8 @@ _RULES = {
     "extra_forbidden": "unknown key",
     "invalid_key": "a key must be text",
     "missing": "is missing",
-    "union_tag_not_found": "its mode must be local_ca or files",
-    "union_tag_invalid": "its mode must be local_ca or files",
+    "union_tag_not_found": "its mode must be local_ca, files or acme",
+    "union_tag_invalid": "its mode must be local_ca, files or acme",
     "tuple_type": "must be a list",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
@@ -389,14 +376,14 @@ def _path(location: tuple[int | str, ...]) -> str:
     parts = [
         part
         for position, part in enumerate(location)
-        if not (position == 1 and part in ("local_ca", "files")) and part != "[key]"
+        if not (position == 1 and part in ("local_ca", "files", "acme")) and part != "[key]"
     ]
     path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts).removeprefix(".")
     return path if path.isprintable() else ascii(path)[1:-1]
 
 
 def _suggestion(location: tuple[int | str, ...], pyinfras: frozenset[str]) -> str:
-    models: list[type[BaseModel]] = [*_Data.__subclasses__(), Source]
+    models: list[type[BaseModel]] = [*Data.__subclasses__(), Source]
     if len(location) > 1:
         models.remove(HostData)
     known = {name for model in models for name in model.model_fields}

@@ -12,10 +12,11 @@ from roles.platform import Target
 
 
 @deploy("base")
-def base(target: Target) -> None:
+def base(target: Target, more: tuple[str, ...] = ()) -> None:
+    """`more` are packages that only some hosts need."""
     adoptable()
     # One transaction for all roles: a package manager's start-up is most of its time.
-    install(target.platform, target.python.package, *PACKAGES[target.platform])
+    install(target.platform, target.python.package, *PACKAGES[target.platform], *more)
 
     account(name="Have the user oauth_user, without shell or home [BASE-01]")
     directories(

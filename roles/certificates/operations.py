@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from pyinfra import host, logger
 from pyinfra.api import QuoteString, StringCommand
@@ -17,7 +17,7 @@ from roles.questions import operation, rehearsing
 # its pair away again; what a killed one left behind goes with the next. All but the sweeping is
 # done by the account that owns the directory, so that nothing it may have linked there is written
 # through with root's rights. The key comes last: an upload that was cut off has none that fits.
-_INSTALL = f"""\
+INSTALL = f"""\
 set -eu
 cd {DIRECTORY}
 exec 9<.
@@ -66,15 +66,20 @@ def installed_pair(source: PairSource) -> Generator[StringCommand, None, None]:
     if sound and source.accepts(found.chain, found.ca):
         host.noop("the certificate is as it should be")
         return
+    yield from installed(source.supply)
+
+
+def installed(supply: Callable[[], Pair]) -> Generator[StringCommand, None, None]:
+    """The commands that put a pair into the place of whatever is there."""
     # A plan ends at the first command: only a run that is carried out makes a key or a CA.
     yield StringCommand("install -d -o oauth_user -g oauth_group -m 0750", DIRECTORY)
     try:
-        pair = source.supply()
+        pair = supply()
     except CertificateError as error:
         # While pyinfra runs its operations, only a command that fails is no traceback.
         yield StringCommand("echo", QuoteString(str(error)), ">&2; exit 1")
         return
-    yield StringCommand("sh", "-c", QuoteString(_INSTALL), _stdin=_upload(pair))
+    yield StringCommand("sh", "-c", QuoteString(INSTALL), _stdin=_upload(pair))
 
 
 @operation()

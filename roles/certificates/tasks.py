@@ -6,12 +6,14 @@ from pyinfra import host, logger
 from pyinfra.api import deploy
 from pyinfra.api.operation import OperationMeta
 
+from roles.certificate_data import AcmeData, CertificateFilesData, CertificatesData, LocalCaData
+from roles.certificates.acme.placeholder import placeholder_pair
+from roles.certificates.acme.retirement import acme_retired
 from roles.certificates.files import FilesSource
 from roles.certificates.local_ca import LocalCaSource
 from roles.certificates.operations import encrypted_ca_key, installed_pair
 from roles.certificates.pair import CertificateError, PairSource
 from roles.errors import DeployError
-from roles.hostdata import CertificatesData, LocalCaData
 from roles.questions import rehearsing
 
 
@@ -21,7 +23,10 @@ def certificates(data: CertificatesData, issuer: str) -> OperationMeta:
 
     Raises DeployError before any host is changed, a line for each rule that is broken.
     """
+    if isinstance(data, AcmeData):
+        return placeholder_pair(name="Have some certificate to begin with [TLS-01]")
     source = _source(data, issuer.removeprefix("https://"))
+    acme_retired(name="Have certbot renew nothing of ours [TLS-05]")
     if isinstance(source, LocalCaSource):
         encrypted_ca_key(name="Encrypt the CA's key on this machine [TLS-08]", source=source)
     return installed_pair(
@@ -30,7 +35,7 @@ def certificates(data: CertificatesData, issuer: str) -> OperationMeta:
     )
 
 
-def _source(data: CertificatesData, name: str) -> PairSource:
+def _source(data: LocalCaData | CertificateFilesData, name: str) -> PairSource:
     try:
         if isinstance(data, LocalCaData):
             return LocalCaSource(data, name)

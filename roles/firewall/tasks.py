@@ -16,10 +16,14 @@ PORTS = (443, 8443)
 
 
 @deploy("firewall")
-def firewall(platform: Platform) -> None:
-    """Raises DeployError, before any host is changed, for a ufw that can't be told."""
+def firewall(platform: Platform, more: tuple[int, ...] = ()) -> None:
+    """`more` are ports that only some hosts have open.
+
+    Raises DeployError, before any host is changed, for a ufw that can't be told.
+    """
+    ports = (*PORTS, *more)
     if platform.is_el:
-        firewalld_ports_open(name="Open the ports in firewalld [GW-02]", ports=PORTS)
+        firewalld_ports_open(name="Open the ports in firewalld [GW-02]", ports=ports)
     else:
-        check_ufw(PORTS)
-        ufw_ports_open(name="Open the ports in ufw [GW-02]", ports=PORTS)
+        check_ufw(ports)
+        ufw_ports_open(name="Open the ports in ufw [GW-02]", ports=ports)

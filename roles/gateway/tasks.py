@@ -24,8 +24,17 @@ PAGES = ("/authorize", "/account", "/logout")
 
 
 @deploy("gateway")
-def gateway(issuer: str, platform: Platform, after: tuple[OperationMeta, ...] = ()) -> None:
-    """`after` are other roles' operations that make what nginx reads."""
+def gateway(
+    issuer: str,
+    platform: Platform,
+    after: tuple[OperationMeta, ...] = (),
+    challenges: str | None = None,
+) -> None:
+    """`after` are other roles' operations that make what nginx reads.
+
+    `challenges` is the directory below which ACME's challenges lie, which port 80 is for. Who puts
+    them there renews the certificate, too, and has nginx read it.
+    """
     layout = LAYOUTS[platform]
     config = managed_file(
         name="Write nginx.conf [GW-01]",
@@ -41,6 +50,7 @@ def gateway(issuer: str, platform: Platform, after: tuple[OperationMeta, ...] = 
             ipv6=host.get_fact(HasIpv6),
             certificate=_CERTIFICATE,
             key=_KEY,
+            challenges=challenges,
         ),
         check='nginx -t -q -c "$candidate"',
     )
@@ -60,6 +70,6 @@ def gateway(issuer: str, platform: Platform, after: tuple[OperationMeta, ...] = 
         service="nginx.service",
         feeds=[confined.path],  # of which a running process hears nothing
         after=(confined.written,),
-        reloaded=[_CONFIG, _CERTIFICATE, _KEY],
+        reloaded=[_CONFIG, *(() if challenges else (_CERTIFICATE, _KEY))],
         reload_after=(*after, config),
     )

@@ -28,6 +28,7 @@ from roles.token_data import Pkcs11Data
 _SETTINGS = "/etc/oauth2/server.yaml"
 _CLIENTS = "/etc/oauth2/clients.json"
 _USERS = "/etc/oauth2/users.json"
+_CERTIFICATE = "/etc/oauth2/certs/server.pem"
 _PIN = "/etc/oauth2/pkcs11.pin"
 _LOG = "/var/log/oauth_server.log"
 _UNITS = "/etc/systemd/system"
@@ -55,12 +56,14 @@ def oauth_server(
     redis_unit: str,
     certificate: tuple[OperationMeta, ...] = (),
     password: tuple[OperationMeta, ...] = (),
+    renewed_there: bool = False,
 ) -> None:
     """Only `gateway_user` may connect to the unix socket; `redis_unit` starts before the server.
 
     `users` are None where the command line on the host keeps them.
 
     `certificate` and `password` are other roles' operations that make what the server reads.
+    `renewed_there`: the host renews the certificate by itself, and reloads the server then.
     """
     settings_text = render("oauth_server/server.yaml.j2", data=data)
     clients_text = render("oauth_server/clients.json.j2", clients=_entries(clients))
@@ -198,7 +201,7 @@ def oauth_server(
             *([_PIN] if data.pkcs11 else ()),
         ],
         after=(*password, unpacked, switched, socket, metrics, unit, *([pin] if pin else ())),
-        reloaded=[_SETTINGS, _CLIENTS, _USERS, "/etc/oauth2/certs/server.pem"],
+        reloaded=[_SETTINGS, _CLIENTS, _USERS, *(() if renewed_there else (_CERTIFICATE,))],
         reload_after=(*certificate, registered, *known, settings),
     )
     running(

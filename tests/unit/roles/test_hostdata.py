@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from roles import hostdata
-from roles.hostdata import HostData, HostDataError, LocalCaData
+from roles.certificate_data import LocalCaData
+from roles.hostdata import HostData, HostDataError
 
 CLIENT = {
     "client_id": "gateway_01",
