@@ -26,6 +26,13 @@ def _directory_url(value: str) -> str:
     raise ValueError(rule)
 
 
+def _email(value: str) -> str:
+    """It becomes an argument of certbot's."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*@[A-Za-z0-9][A-Za-z0-9.-]*", value):
+        raise ValueError("must be an e-mail address")
+    return value
+
+
 class LocalCaData(Data):
     """A CA for labs and closed networks; its key stays in `directory` on this machine.
 
@@ -53,10 +60,7 @@ class AcmeData(Data):
 
     mode: Literal["acme"]
     terms_agreed: Literal[True]
-    email: (
-        Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]*@[A-Za-z0-9][A-Za-z0-9.-]*$")]
-        | None
-    ) = None
+    email: Annotated[str, AfterValidator(_email)] | None = None
     directory_url: Annotated[str, AfterValidator(_directory_url)] = (
         "https://acme-v02.api.letsencrypt.org/directory"
     )

@@ -186,7 +186,7 @@ class Server:
         self._checker: PasswordChecker
         self._signer: BoundedSigner
         self._current: Current
-        self._certificate = Certificate(loaded.tls) if loaded.tls else None
+        self._certificate = Certificate(loaded.tls.context) if loaded.tls else None
         self._reloading: asyncio.Task[None] | None = None
         self._again = False
 
@@ -296,6 +296,11 @@ class Server:
                 "fleet_statement_age_seconds",
                 "Since another server of the fleet said what was heard of it last.", ["host"],
                 lambda: {(host,): age for host, age in membership.heard().items()},
+            )  # fmt: skip
+        if self._loaded.tls is not None:
+            self._metrics.gauge(
+                "certificate_expires_timestamp_seconds", "When the certificate of 8443 expires.",
+                lambda: self._loaded.tls.expires.timestamp() if self._loaded.tls else 0.0,
             )  # fmt: skip
 
     def _key_age(self) -> float:
@@ -437,7 +442,7 @@ class Server:
         self._loaded, self._signer = loaded, signer
         self._current.replace(Generation(app), on_end)
         if self._certificate is not None and loaded.tls is not None:
-            self._certificate.replace(loaded.tls)
+            self._certificate.replace(loaded.tls.context)
 
 
 def activated(config: Path) -> Server:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from oauth_server import certificate, clients, users
+from oauth_server.certificate import ServerCertificate
 from oauth_server.clients import Clients
 from oauth_server.errors import OperatorError
 from oauth_server.fleet import members
@@ -34,7 +34,7 @@ class Loaded:
     registered: Clients
     ring: KeyRing
     people: Users = field(default_factory=Users)
-    tls: ssl.SSLContext | None = None
+    tls: ServerCertificate | None = None
     fleet: Fleet | None = None
     foreign: Sequence[PublicKey] = ()
 
@@ -77,6 +77,8 @@ def check_change(old: Loaded, new: Loaded) -> None:
     if old.ring.active is not None and new.ring.active is None:
         # A joining host's ring has none; in the place of one that signs it is a lost ring.
         raise OperatorError(f"{new.settings.keys_directory}: no key signs any more")
+    if old.tls is not None and new.tls is not None:
+        certificate.check_no_worse(old.tls, new.tls, new.settings.issuer)
     changed = [
         name
         for name in ("store", "log_file", "keys_directory", "state_directory")

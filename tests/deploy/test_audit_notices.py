@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from shlex import quote
 
 import pytest
@@ -165,6 +166,18 @@ MUTATIONS = [
     _edit("TIME-01", "/etc/chrony/chrony.conf", "s/^server/#server/"),
     _disabled("TIME-02", "chrony.service"),
     _mode("TLS-01", f"{_CERTS}/server.key", "640", "600"),
+    _edit(
+        "SRV-04 TLS-07",
+        "/etc/nginx/nginx.conf",
+        "s#^http {#&\\nserver { listen 80; return 301 https://x/; }#",
+        _RELOAD_NGINX,
+    ),
+    _added(
+        "TLS-08",
+        "a CA's key lies there",
+        f"cp -aL {_CERTS}/server.key {_CERTS}/ca.key",
+        f"{_CERTS}/ca.key",
+    ),
     _edit("TLS-03", "/etc/nginx/nginx.conf", "s/ssl_protocols TLSv1.3/& TLSv1.2/", _RELOAD_NGINX),
     _mode("STATE-01", "/run/redis/redis.sock", "777", "770"),
     _edit("STATE-02", "/etc/redis/redis.conf", "s/^appendonly yes/appendonly no/"),
@@ -317,12 +330,12 @@ def _rounds() -> list[list[Mutation]]:
     return rounds
 
 
-def _audit(lab: RunningLab, *arguments: str, **variables: str) -> str:
+def audit(lab: RunningLab, *arguments: str, ca_file: Path | None = None, **variables: str) -> str:
     """What an auditor reads in the terminal."""
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments),
         *(f"--hosts={lab.hosts[0].name}", f"--ssh-config={lab.ssh_config}"),
-        f"--ca-file={lab.directory / 'ca' / 'ca.pem'}",
+        f"--ca-file={ca_file or lab.directory / 'ca' / 'ca.pem'}",
     ]
     return subprocess.run(
         command,
@@ -335,7 +348,7 @@ def _audit(lab: RunningLab, *arguments: str, **variables: str) -> str:
     ).stdout
 
 
-def _not_met(report: str) -> list[str]:
+def not_met(report: str) -> list[str]:
     assert "controls met" in report, report
     return re.findall(r"^  ([A-Z]+-\d\d)  NOT MET", report, re.MULTILINE)
 
@@ -359,8 +372,8 @@ def _root(lab: RunningLab, scripts: list[str]) -> None:
 
 def test_a_host_that_was_just_deployed_meets_every_control(deployed: RunningLab) -> None:
     """All but the one that nobody asked for, which is named."""
-    report = _audit(deployed, "tests/audit", "--sudo")
-    assert _not_met(report) == [], report
+    report = audit(deployed, "tests/audit", "--sudo")
+    assert not_met(report) == [], report
     assert re.findall(r"^  ([A-Z]+-\d\d)  not checked", report, re.MULTILINE) == ["SRV-06"]
 
 
@@ -372,9 +385,9 @@ def test_what_is_broken_is_named_and_nothing_else(
 ) -> None:
     """Exactly the controls that no longer hold, of all that there are."""
     with _broken(deployed, *mutations):
-        report = _audit(deployed, "tests/audit", "--sudo")
+        report = audit(deployed, "tests/audit", "--sudo")
     expected = sorted(control for each in mutations for control in each.controls.split())
-    assert sorted(_not_met(report)) == expected, report
+    assert sorted(not_met(report)) == expected, report
 
 
 def test_a_closed_port_does_not_pass_for_one_without_old_protocols(deployed: RunningLab) -> None:
@@ -387,21 +400,21 @@ def test_a_closed_port_does_not_pass_for_one_without_old_protocols(deployed: Run
         f"systemctl start {units}",
     )
     with _broken(deployed, stopped):
-        report = _audit(deployed, "tests/audit/test_certificates.py", "--sudo")
-    assert _not_met(report) == ["TLS-02", "TLS-04"]
+        report = audit(deployed, "tests/audit/test_certificates.py", "--sudo")
+    assert not_met(report) == ["TLS-02", "TLS-04"]
 
 
 def test_a_client_with_a_wrong_secret_gets_no_token(deployed: RunningLab) -> None:
     """The probe is a real one; its secret is shown nowhere."""
     arguments = ("tests/audit/test_server.py", "--sudo", "--probe-client=lab_gateway")
-    report = _audit(deployed, *arguments, PROBE_CLIENT_SECRET="wrong-secret")
-    assert _not_met(report) == ["SRV-06"]
+    report = audit(deployed, *arguments, PROBE_CLIENT_SECRET="wrong-secret")
+    assert not_met(report) == ["SRV-06"]
     assert "wrong-secret" not in report
 
 
 def test_an_account_without_root_is_told_what_it_did_not_see(deployed: RunningLab) -> None:
     """What could not be looked at is neither a pass nor a failure."""
-    report = _audit(deployed, "tests/audit")
-    assert _not_met(report) == []
+    report = audit(deployed, "tests/audit")
+    assert not_met(report) == []
     assert "KEY-02  not checked" in report
     assert "this account may not look there" in report

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import httpx
 import pytest
 
 from tests.deploy import running
+from tests.deploy.asking import requests_running, token
 from tests.lab.code_flow import CodeFlow
 from tests.lab.fixtures import RunningLab
 
@@ -60,44 +59,6 @@ def sudo(lab: RunningLab, command: str, stdin: str = "") -> subprocess.Completed
         text=True,
         check=False,
     )
-
-
-def token(http: httpx.Client, url: str, client_id: str, secret: str) -> int:
-    form = {"grant_type": "client_credentials"}
-    return http.post(f"{url}/token", data=form, auth=(client_id, secret)).status_code
-
-
-@contextmanager
-def requests_running(lab_json: dict[str, Any]) -> Iterator[list[int | str]]:
-    """Ask both ports for tokens without a pause, on connections that are kept and on fresh ones."""
-    answers: list[int | str] = []
-    stop = threading.Event()
-    client = lab_json["confidential_client"]
-    trust = ssl.create_default_context(cafile=lab_json["ca_file"])
-
-    def ask(port: str, kept: bool) -> None:
-        limits = httpx.Limits(max_keepalive_connections=1 if kept else 0)
-        with httpx.Client(verify=trust, timeout=15, limits=limits) as http:
-            while not stop.is_set():
-                try:
-                    url = f"{lab_json['issuer']}{port}"
-                    answers.append(token(http, url, client["client_id"], client["client_secret"]))
-                except httpx.HTTPError as error:
-                    answers.append(repr(error))
-
-    threads = [
-        threading.Thread(target=ask, args=(port, kept))
-        for port in ("", ":8443")
-        for kept in (True, False)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield answers
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 def test_a_new_client_is_taken_over_while_requests_run_and_none_of_them_fails(

@@ -97,7 +97,10 @@ def _users() -> list[dict[str, object]]:
     ]
 
 
-def _certificate(directory: Path) -> tuple[Path, Path]:
+def _certificate(
+    directory: Path, address: str = "127.0.0.1", lifetime: timedelta = timedelta(days=1)
+) -> tuple[Path, Path]:
+    """Of this address, an hour old, until `lifetime` from now."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(timezone.utc)
@@ -108,9 +111,9 @@ def _certificate(directory: Path) -> tuple[Path, Path]:
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_after(now + lifetime)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
 
 from oauth_server.keys import creation
 from tests.server.conftest import _certificate
@@ -195,16 +197,77 @@ def test_another_certificate_is_shown_to_who_connects_anew(
     (tmp_path / "new").mkdir()
     with reloadable.client() as connected:
         assert token(connected).status_code == 200
-        for new, old in zip(
-            _certificate(tmp_path / "new"),
-            (own_site.certificate, own_site.certificate_key),
-            strict=True,
-        ):
-            shutil.copy(new, old)
+        replace_certificate(own_site, _certificate(tmp_path / "new"))
         hang_up(reloadable)
         assert token(connected).status_code == 200
     after = peer_certificate(reloadable, reloadable.tls())
     assert before != after
+
+
+def replace_certificate(site: Site, new: tuple[Path, Path]) -> None:
+    for file, name in zip(new, (site.certificate, site.certificate_key), strict=True):
+        shutil.copy(file, name)
+
+
+@pytest.mark.parametrize(
+    ("address", "lifetime", "rule"),
+    [
+        pytest.param("127.0.0.1", timedelta(minutes=-1), "expired on ", id="expired"),
+        pytest.param(
+            "127.0.0.2",
+            timedelta(days=1),
+            "is not a certificate of 127.0.0.1, the issuer's host (RFC 9525 §6)",
+            id="another-name",
+        ),
+    ],
+)
+def test_a_certificate_that_clients_would_refuse_does_not_replace_one_that_works(
+    tmp_path: Path,
+    reloadable: Server,
+    own_site: Site,
+    address: str,
+    lifetime: timedelta,
+    rule: str,
+) -> None:
+    before = peer_certificate(reloadable, reloadable.tls())
+    expires = value(samples(reloadable), "certificate_expires_timestamp_seconds")
+    shutil.copy(own_site.certificate, tmp_path / "first.pem")
+    (tmp_path / "new").mkdir()
+    replace_certificate(own_site, _certificate(tmp_path / "new", address, lifetime))
+    configure(tmp_path, own_site, access_token_lifetime=60)
+    hang_up(reloadable)
+    (line,) = refusals(reloadable)
+    assert line.startswith(f"{own_site.certificate}: {rule}")
+    trust = ssl.create_default_context(cafile=str(tmp_path / "first.pem"))
+    assert peer_certificate(reloadable, trust) == before
+    assert value(samples(reloadable), "certificate_expires_timestamp_seconds") == expires
+
+
+def test_a_certificate_that_has_expired_keeps_nothing_else_from_being_taken_over(
+    tmp_path: Path, own_site: Site
+) -> None:
+    """The one that stays has no say: a client must be shut out all the same."""
+    (tmp_path / "new").mkdir()
+    short = _certificate(tmp_path / "new", lifetime=timedelta(seconds=-1))
+    replace_certificate(own_site, short)
+    with serving(tmp_path, own_site) as running:
+        configure(tmp_path, own_site, access_token_lifetime=60)
+        hang_up(running)
+        assert refusals(running) == []
+        with running.gateway() as http:
+            assert token(http).json()["expires_in"] == 60
+
+
+def test_the_metric_says_when_the_present_certificate_expires(
+    tmp_path: Path, reloadable: Server, own_site: Site
+) -> None:
+    (tmp_path / "new").mkdir()
+    replace_certificate(own_site, _certificate(tmp_path / "new", lifetime=timedelta(days=9)))
+    hang_up(reloadable)
+    [served] = x509.load_pem_x509_certificates(own_site.certificate.read_bytes())
+    seen = value(samples(reloadable), "certificate_expires_timestamp_seconds")
+    assert seen == served.not_valid_after_utc.timestamp()
+    assert 8.9 < (seen - time.time()) / 86400 < 9.1
 
 
 def test_a_request_that_had_begun_ends_with_what_it_began_with(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence, Sized
+from datetime import datetime, timezone
 from pathlib import Path
 
 from oauth_server import certificate, clients, settings, users
@@ -90,11 +91,14 @@ def _problems_of_keys(keys: Path, named: Settings) -> Sequence[str]:
 
 
 def _problems_of_certificate(named: Settings) -> Sequence[str]:
+    """What clients refuse is said and is no problem: the server serves it all the same."""
     try:
-        certificate.load(named)
+        loaded = certificate.load(named)
     except OperatorError as error:
         return error.problems
-    say(f"{named.certificate}: OK")
+    faults = list(loaded.faults(named.issuer, datetime.now(timezone.utc)))
+    for line in faults or [f"{named.certificate}: OK, expires on {loaded.expires:%Y-%m-%d}"]:
+        say(line)
     return ()
 
 

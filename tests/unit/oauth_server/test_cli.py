@@ -35,9 +35,11 @@ def write_certificate(directory: Path) -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "id.example.com")])
     now = datetime.now(timezone.utc)
-    signed = x509.CertificateBuilder(
-        name, name, key.public_key(), 1, now, now + timedelta(days=1)
-    ).sign(key, hashes.SHA256())
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("*.example.com")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (directory / "server.key").write_bytes(pem)
     (directory / "server.pem").write_bytes(signed.public_bytes(Encoding.PEM))
@@ -90,12 +92,18 @@ def test_check_without_a_name_judges_all_of_the_running_server(
     settings = f"{ISSUER}clients_file: {registered}\nusers_file: {people}\n{pair}"
     config = write_settings(tmp_path, f"{settings}keys_directory: {ring_directory}\n")
     monkeypatch.setattr("oauth_server.settings.DEFAULT_PATH", config)
+    tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
     assert run("check") == 0
     kid = (ring_directory / "ring/active").readlink()
     assert capsys.readouterr().out == (
-        f"{config}: OK\n{ring_directory}: OK, {kid} signs with RS256\n{tmp_path}/server.pem: OK\n"
+        f"{config}: OK\n{ring_directory}: OK, {kid} signs with RS256\n"
+        f"{tmp_path}/server.pem: OK, expires on {tomorrow:%Y-%m-%d}\n"
         f"{registered}: OK, 0 clients\n{people}: OK, 0 users\n"
     )
+    config.write_text(config.read_text().replace("auth.example.com", "auth.example.org"))
+    assert run("check") == 0, "the server starts with it all the same"
+    fault = "is not a certificate of auth.example.org, the issuer's host (RFC 9525 §6)"
+    assert f"{tmp_path}/server.pem: {fault}\n" in capsys.readouterr().out
     people.write_text("{}")
     (tmp_path / "server.key").write_text("")
     assert run("check") == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from roles import hostdata
-from roles.certificate_data import LocalCaData
+from roles.certificate_data import AcmeData, LocalCaData
 from roles.hostdata import HostData, HostDataError
 
 CLIENT = {
@@ -31,6 +31,12 @@ VALID: dict[str, Any] = {
     "clients": [CLIENT, APP],
     "certificates": {"mode": "local_ca", "directory": "/srv/ca", **_PASSPHRASE},
 }
+
+
+def acme(**changes: object) -> dict[str, Any]:
+    return {**VALID, "certificates": {"mode": "acme", "terms_agreed": True, **changes}}
+
+
 PASSWORD_HASH = f"$argon2id$v=19$m=65536,t=3,p=4${'b' * 22}${'c' * 43}"
 USER = {"username": "ada", "password_hash": PASSWORD_HASH}
 JWKS = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "a" * 43, "kid": "one"}]}
@@ -111,6 +117,15 @@ def test_a_path_may_begin_with_the_home_directory(monkeypatch: pytest.MonkeyPatc
     assert data.certificates.directory == Path("/home/ada/ca")
 
 
+def test_acme_needs_no_more_than_the_agreement() -> None:
+    data = validate(acme()).certificates
+    assert isinstance(data, AcmeData)
+    assert data.directory_url == "https://acme-v02.api.letsencrypt.org/directory"
+    assert isinstance(
+        validate(acme(directory_url="https://10.0.0.1:14000/dir")).certificates, AcmeData
+    )
+
+
 @pytest.mark.parametrize("value", [-(2**31), 2**64 - 1])
 def test_a_kernel_setting_may_have_what_a_kernel_number_holds(value: int) -> None:
     assert validate(sysctl(value)).sysctl.values == {"fs.file-max": value}
@@ -141,13 +156,38 @@ def test_redis_gets_from_16_mb_to_a_terabyte(value: str) -> None:
         ),
         pytest.param(
             {**VALID, "certificates": {"directory": "/srv/ca"}},
-            "certificates: its mode must be local_ca or files",
+            "certificates: its mode must be local_ca, files or acme",
             id="no-mode",
         ),
         pytest.param(
-            {**VALID, "certificates": {"mode": "acme"}},
-            "certificates: its mode must be local_ca or files",
+            {**VALID, "certificates": {"mode": "certbot"}},
+            "certificates: its mode must be local_ca, files or acme",
             id="unknown-mode",
+        ),
+        pytest.param(
+            {**VALID, "certificates": {"mode": "local_ca", "directory": "/srv/ca"}},
+            "certificates.passphrase: is missing",
+            id="no-passphrase",
+        ),
+        pytest.param(
+            acme(terms_agreed=False), "certificates.terms_agreed: must be True", id="no-agreement"
+        ),
+        pytest.param(
+            acme(directory_url="http://acme.example.org/dir"),
+            "certificates.directory_url: must be the https:// URL of an ACME directory, without a "
+            "user, query or fragment",
+            id="acme-without-tls",
+        ),
+        pytest.param(
+            acme(email="--help@example.org"),
+            "certificates.email: must be an e-mail address",
+            id="an-address-that-is-an-option",
+        ),
+        pytest.param(
+            {**acme(), "oauth_server": {"issuer": "https://192.0.2.7"}},
+            "certificates: acme needs an issuer with a public name, for which http-01 can be asked "
+            "(RFC 8555 §8.3)",
+            id="acme-for-an-address",
         ),
         pytest.param(
             {**VALID, "certificates": {"mode": "local_ca", **_PASSPHRASE}},

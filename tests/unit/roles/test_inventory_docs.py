@@ -10,13 +10,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from roles.certificate_data import AcmeData, CertificateFilesData, LocalCaData
 from roles.hostdata import (
-    CertificateFilesData,
     ChronyData,
     ClientData,
     Fail2banData,
     HostData,
-    LocalCaData,
     LogrotateData,
     OAuthServerData,
     RedisData,
@@ -32,7 +31,7 @@ MODELS: dict[str, list[type[BaseModel]]] = {
     "oauth_server": [OAuthServerData, Pkcs11Data],
     "clients": [ClientData],
     "users": [UserData],
-    "certificates": [CertificateFilesData, LocalCaData],
+    "certificates": [CertificateFilesData, LocalCaData, AcmeData],
     "sysctl": [SysctlData],
     "chrony": [ChronyData],
     "redis": [RedisData],
