@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ ORDER = [
     "logrotate",
     "fail2ban",
 ]
+
+ACME = {"mode": "acme", "terms_agreed": True}
 
 
 def deploy() -> None:
@@ -108,3 +111,36 @@ def test_a_dry_run_tells_of_the_restarts_that_a_new_certificate_brings(
     assert {"gateway | Run nginx [GW-02]", "oauth_server | Run the server [SRV-03]"} <= set(
         predicted
     )
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_acme_comes_after_port_80_answers_and_is_open(
+    platform: Platform, data: dict[str, Any]
+) -> None:
+    """certbot is installed with all the rest, and no service is fed with what it renews."""
+    host = FakeHost(platform)
+    run = host.run(deploy, data={**data, "certificates": ACME})
+    roles = list(dict.fromkeys(name.partition(" | ")[0] for name in run.changed))
+    assert [role for role in roles if role != "acme"] == [role for role in ORDER if role in roles]
+    assert roles.index("gateway") < roles.index("acme") < roles.index("logrotate")
+    assert [name for name in run.changed if not name.endswith("]")] == []
+    # The fake EL 9 has all packages already; it is asked for this one.
+    assert any(re.search(r"\bcertbot\b.*\bchrony\b", text) for text in host.arguments)
+    config = host.files["/etc/nginx/nginx.conf"].content
+    assert "listen 80 default_server;" in config
+    fed = [
+        each.text
+        for each in run.commands
+        if each.operation.endswith(("Run nginx [GW-02]", "Run the server [SRV-03]"))
+    ]
+    assert len(fed) == 2
+    assert not any("/etc/oauth2/certs" in text for text in fed)
+
+
+def test_without_acme_nothing_listens_on_port_80_and_no_certbot_is_installed(
+    data: dict[str, Any],
+) -> None:
+    host = FakeHost(Platform.DEBIAN_12)
+    run = host.run(deploy, data=data)
+    assert "listen 80" not in host.files["/etc/nginx/nginx.conf"].content
+    assert not any("certbot" in each.text for each in run.commands)

@@ -13,7 +13,7 @@ import pytest
 
 from roles.platform import Platform
 from tests.unit.roles.fakehost import FakeHost
-from tests.unit.test_deploy import data, deploy
+from tests.unit.test_deploy import ACME, data, deploy
 
 __all__ = ["data"]
 
@@ -27,7 +27,7 @@ OLDEST = {
 
 _OLD = (
     "After", "Backlog", "CapabilityBoundingSet", "ConditionCapability", "Description",
-    "DeviceAllow", "DevicePolicy", "DirectoryMode", "ExecReload", "ExecStart", "Group", "LimitCORE",
+    "DeviceAllow", "DevicePolicy", "DirectoryMode", "Environment", "ExecReload", "ExecStart", "ExecStopPost", "Group", "LimitCORE",
     "LimitNOFILE", "ListenStream", "NoNewPrivileges", "PartOf", "PrivateNetwork", "PrivateTmp",
     "Requires", "Restart", "RestartSec", "Service", "SocketMode", "Sockets", "SupplementaryGroups",
     "SyslogIdentifier", "SystemCallErrorNumber", "SystemCallFilter", "TimeoutStartSec",
@@ -96,6 +96,7 @@ def test_the_platforms_oldest_systemd_knows_every_directive(
 ) -> None:
     host = FakeHost(platform)
     host.run(deploy, data={**data, "chrony": {"steer_clock": steer_clock}})
+    host.run(deploy, data={**data, "certificates": ACME})
     units = {
         path: file.content
         for path, file in host.files.items()

@@ -22,7 +22,7 @@ class Issued:
 
 
 _ASK = f"""\
-sed -n 's/^\\(server\\|key_type\\|authenticator\\|renew_hook\\) = /\\1=/p' \\
+sed -n 's/^\\(server\\|authenticator\\|renew_hook\\) = /\\1=/p' \\
   /etc/letsencrypt/renewal/{LINEAGE}.conf 2> /dev/null || exit 0
 echo "applied=$(cat {STAMP} 2> /dev/null)"
 echo ==

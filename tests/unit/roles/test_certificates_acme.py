@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from pyinfra.api import FactBase
 
 from roles.certificate_data import AcmeData
@@ -25,11 +26,11 @@ NAME = "auth.example.com"
 DATA = AcmeData(mode="acme", terms_agreed=True, email="ops@example.net")
 SETTINGS = {
     "server": DATA.directory_url,
-    "key_type": "ecdsa",
     "authenticator": "webroot",
     "renew_hook": TAKE_OVER,
 }
 OURS = Entity(NAME)
+RSA = Entity(NAME, key=rsa.generate_private_key(65537, 2048))
 LATE = Entity(NAME, begins=NOW - 69 * DAY, ends=NOW + 21 * DAY)
 
 
@@ -84,7 +85,7 @@ def test_a_certificate_that_will_do_is_left_alone(monkeypatch: pytest.MonkeyPatc
     "issued",
     [
         pytest.param(_issued(server="https://acme.example.org/dir"), id="another-server"),
-        pytest.param(_issued(key_type="rsa"), id="another-key"),
+        pytest.param(_issued(RSA.pem), id="another-key"),
         pytest.param(_issued(renew_hook="/bin/true"), id="another-hook"),
         pytest.param(_issued(Entity("other.example.com").pem), id="another-name"),
         pytest.param(_issued(Entity(NAME, "other.example.com").pem), id="one-name-more"),

@@ -89,6 +89,14 @@ def test_an_active_ufw_is_told_of_both_ports() -> None:
     assert _told_ufw("on", "ipv6", *ssh) == _ALLOW
 
 
+def test_a_port_that_only_some_hosts_have_open_is_opened_there() -> None:
+    opened = [*_noted(443), *_loaded(443), *_OPEN_8443]
+    answers = ["on", "ipv6", *opened, "4 loaded -N ufw-user-input"]
+    fake = FakeHost(Platform.UBUNTU_22_04, responses={"ENABLED=yes": answers})
+    run = fake.run(firewall, fake.platform, (80,))
+    assert [command.text for command in run.commands] == ["ufw allow 80/tcp comment Portcullis"]
+
+
 def test_ports_that_ufw_has_open_are_left_alone() -> None:
     opened = [*_noted(443), *_loaded(443), *_OPEN_8443]
     assert _told_ufw("on", "ipv6", *opened) == []
