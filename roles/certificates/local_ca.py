@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -23,6 +23,7 @@ from roles.secrets import Source
 
 # What encrypts the key (PKCS#8, PBES2) makes a guess cheap: the passphrase has to be a good one.
 _PASSPHRASE_LENGTH = 20
+_WARN_BEFORE = timedelta(days=180)
 
 
 class LocalCaSource:
@@ -36,8 +37,10 @@ class LocalCaSource:
         self._directory = data.directory
         self._name = name
         self._passphrase = _passphrase(data.passphrase)
-        if self._load() is None:
+        authority = self._load()
+        if authority is None:
             _try_place(self._directory)
+        self.warnings = [] if authority is None else list(self._warnings(authority))
 
     def accepts(self, chain: str, ca: str | None) -> bool:
         authority = self._load()
@@ -66,6 +69,14 @@ class LocalCaSource:
             if authority is not None and authority.key_is_plain:
                 text = key_pem(authority.key, self._passphrase)
                 _write(self._directory / "ca.key", text, mode=0o600)
+
+    def _warnings(self, authority: Authority) -> Iterator[str]:
+        ends = authority.certificate.not_valid_after_utc
+        if ends - datetime.now(timezone.utc) <= _WARN_BEFORE:
+            yield (
+                f"the CA in {self._directory} expires on {ends:%Y-%m-%d}, and every certificate of "
+                "it: clients will have to trust a new one"
+            )
 
     def _load(self) -> Authority | None:
         return load(self._directory, self._passphrase)

@@ -36,10 +36,12 @@ def certificates(data: CertificatesData, issuer: str) -> OperationMeta:
 
 
 def _source(data: LocalCaData | CertificateFilesData, name: str) -> PairSource:
+    source: LocalCaSource | FilesSource
     try:
         if isinstance(data, LocalCaData):
-            return LocalCaSource(data, name)
-        source = FilesSource(data, name)
+            source = LocalCaSource(data, name)
+        else:
+            source = FilesSource(data, name)
     except DeployError as error:
         lines = (f"{host.name}: certificates: {line}" for line in str(error).splitlines())
         raise CertificateError("\n".join(lines)) from None

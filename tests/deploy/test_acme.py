@@ -241,12 +241,49 @@ def test_what_does_not_match_is_refused_and_the_one_that_works_stays(
         f"the certificate in {LINEAGE} is refused, and the one before stays: {reason}\n"
     )
     assert site.served() == before
-    assert site.root("ls -d /run/portcullis-certificate.*").stdout.split() == [
+    assert site.root("ls -d /run/portcullis-certificate*").stdout.split() == [
         "/run/portcullis-certificate.lock"
     ]
     # The timer's unit says so, too, until somebody has mended it.
     assert site.root("systemctl start certbot.service").returncode == 1
     assert site.served() == before
+
+
+# bash ends before the n-th command of the program, its functions and its subshells.
+_KILLED = f"""
+n=$1
+set -T
+trap '[ $n -gt 0 ] || kill -9 $BASHPID $$; n=$((n - 1))' DEBUG
+. {TAKE_OVER}
+"""
+_SWEEP = f"""
+cat > /run/killed.sh
+for n in $(seq 200); do
+  rm -f /var/lib/portcullis/applied/acme
+  if bash /run/killed.sh $n > /dev/null 2>&1; then echo "ended at $n"; break; fi
+  cd /etc/oauth2/certs/
+  [ "$(openssl pkey -in server.key -pubout)" = "$(openssl x509 -in server.pem -noout -pubkey)" ] ||
+    echo "no pair after $n"
+  openssl x509 -in server.pem -noout -checkhost {NAME} | grep -q 'does match' ||
+    echo "worse after $n"
+done
+rm /run/killed.sh
+{TAKE_OVER} > /dev/null || echo failed
+ls -d /run/portcullis-certificate*
+ls -d /etc/oauth2/certs/pair-* | wc -l
+"""
+
+
+def test_a_take_over_that_is_killed_at_any_command_is_finished_by_the_next(site: Site) -> None:
+    """Whatever the moment, there is one pair, and it is the old or the new one."""
+    renewed = site.root("rm -f /var/lib/portcullis/applied/acme")
+    assert renewed.returncode == 0
+    swept = site.root(_SWEEP, _KILLED)
+    first, *rest = swept.stdout.splitlines()
+    assert first.startswith("ended at "), swept.stdout + swept.stderr
+    assert int(first.split()[2]) > 40, "every command was a moment"
+    assert rest == ["/run/portcullis-certificate.lock", "1"]
+    assert running.pending(site.lab, site.inventory) == []
 
 
 @pytest.fixture

@@ -117,6 +117,16 @@ def test_an_expired_ca_is_refused(directory: Path) -> None:
         ca_source(directory, NAME)
 
 
+def test_the_last_half_year_of_the_ca_is_a_warning(directory: Path) -> None:
+    establish(directory, PASSPHRASE)
+    assert ca_source(directory, NAME).warnings == []
+    old = Entity(ca=True, ends=NOW + 179 * DAY)
+    (directory / "ca.pem").write_text(old.pem)
+    (directory / "ca.key").write_text(key_pem(old.key, PASSPHRASE))
+    [warning] = ca_source(directory, NAME).warnings
+    assert warning.startswith(f"the CA in {directory} expires on {NOW + 179 * DAY:%Y-%m-%d}")
+
+
 def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CertificateError, match=r"file/ca cannot be used: Not a directory"):
