@@ -27,11 +27,12 @@ OLDEST = {
 
 _OLD = (
     "After", "Backlog", "CapabilityBoundingSet", "ConditionCapability", "Description",
-    "DeviceAllow", "DevicePolicy", "DirectoryMode", "Environment", "ExecReload", "ExecStart", "ExecStopPost", "Group", "LimitCORE",
-    "LimitNOFILE", "ListenStream", "NoNewPrivileges", "PartOf", "PrivateNetwork", "PrivateTmp",
-    "Requires", "Restart", "RestartSec", "Service", "SocketMode", "Sockets", "SupplementaryGroups",
-    "SyslogIdentifier", "SystemCallErrorNumber", "SystemCallFilter", "TimeoutStartSec",
-    "TimeoutStopSec", "Type", "UMask", "User", "WantedBy", "Wants",
+    "DeviceAllow", "DevicePolicy", "DirectoryMode", "Environment", "ExecReload", "ExecStart",
+    "ExecStopPost", "Group", "LimitCORE", "LimitNOFILE", "ListenStream", "NoNewPrivileges",
+    "PartOf", "PrivateNetwork", "PrivateTmp", "Requires", "Restart", "RestartSec", "Service",
+    "SocketMode", "Sockets", "SupplementaryGroups", "SyslogIdentifier", "SystemCallErrorNumber",
+    "SystemCallFilter", "TimeoutStartSec", "TimeoutStopSec", "Type", "UMask", "User", "WantedBy",
+    "Wants",
 )  # fmt: skip
 
 # The version with which each came, from systemd's NEWS; 208 is "before 209", which is old enough.
