@@ -79,7 +79,6 @@ from oauth_server.settings import Settings, StoreSettings
 from oauth_server.store.interface import Observer, Store
 from oauth_server.store.memory import MemoryStore
 from oauth_server.store.redis import RedisStore
-from oauth_server.store.redis.place import Place, TlsHost, UnixSocket
 from oauth_server.systemd import Passed
 from oauth_server.users import Users
 
@@ -490,20 +489,9 @@ def _check_monitoring(sockets: Sequence[Passed]) -> None:
 
 def open_store(settings: StoreSettings, observe: Observer | None = None) -> Store:
     """Connects when it is first asked. Raises OperatorError."""
-    if (place := _place(settings)) is None:
+    if settings.socket is None:
         return MemoryStore()
     password = None
     if settings.password_file is not None:
         password = files.read_text(Path(settings.password_file)).rstrip("\r\n")
-    return RedisStore(place, settings.username, password, observe)
-
-
-def _place(settings: StoreSettings) -> Place | None:
-    if settings.socket is not None:
-        return UnixSocket(settings.socket)
-    if settings.address is not None:
-        ca_file = None if settings.ca_file is None else Path(settings.ca_file)
-        if ca_file is not None:
-            files.read(ca_file)  # redis-py would say what is the matter at every request
-        return TlsHost(*settings.address, ca_file)
-    return None
+    return RedisStore(settings.socket, settings.username, password, observe)

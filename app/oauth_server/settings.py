@@ -24,37 +24,20 @@ DEFAULT_CLIENTS = "/etc/oauth2/clients.json"
 DEFAULT_USERS = "/etc/oauth2/users.json"
 MEMORY = "memory:"
 
-_REDIS_PORT = 6379
-_REDIS_HOST = re.compile(
-    r"rediss://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:([1-9][0-9]{0,4}))?"
-)
-
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`url` is `memory:`, `unix://` and the path of Redis's socket, or `rediss://host:port`.
-
-    `ca_file` is who vouches for another host's name.
-    """
+    """`url` is `memory:` or `unix://` and the path of Redis's socket."""
 
     url: str = MEMORY
-    ca_file: str | None = None
     username: str | None = None
     password_file: str | None = None
 
     @property
     def socket(self) -> Path | None:
-        """Redis's socket on this host, or None."""
-        return Path(urlsplit(self.url).path) if self.url.startswith("unix:") else None
-
-    @property
-    def address(self) -> tuple[str, int] | None:
-        """Redis's host and port, or None."""
-        if not self.url.startswith("rediss:"):
-            return None
-        parts = urlsplit(self.url)
-        return str(parts.hostname), parts.port or _REDIS_PORT
+        """Redis's socket, or None for the memory store."""
+        return None if self.url == MEMORY else Path(urlsplit(self.url).path)
 
 
 class Pkcs11Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,13 +181,8 @@ def _absolute(path: str) -> Iterator[str]:
 
 
 def _store_url(url: str) -> Iterator[str]:
-    if url == MEMORY or (url.startswith("unix:///") and not re.search(r"[?#\0]", url)):
-        return
-    if not _REDIS_HOST.fullmatch(url):
-        yield (
-            "must be memory:, unix:// and the absolute path of Redis's socket, or "
-            "rediss://host:port of another host, which is verified"
-        )
+    if url != MEMORY and (not url.startswith("unix:///") or re.search(r"[?#\0]", url)):
+        yield "must be memory: or unix:// and the absolute path of Redis's socket"
 
 
 _RULES: schema.Rules = {
@@ -212,7 +190,6 @@ _RULES: schema.Rules = {
     "trusted_proxies": _network,
     "store.url": _store_url,
     "store.password_file": _absolute,
-    "store.ca_file": _absolute,
     "signing.pkcs11.module": _absolute,
     "signing.pkcs11.pin_file": _absolute,
     "keys_directory": _absolute,
@@ -230,8 +207,6 @@ def _check_store(store: StoreSettings, report: schema.Report) -> None:
     """The rules between fields."""
     if (store.username is None) is not (store.password_file is None):
         report("store", "username and password_file belong together")
-    if store.ca_file is not None and store.address is None:
-        report("store.ca_file", "is for rediss://")
     if store.url == MEMORY and store.username is not None:
         report("store.username", "has no meaning for the memory store")
 

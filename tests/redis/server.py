@@ -14,7 +14,6 @@ from redis.exceptions import RedisError
 
 from oauth_server.store.interface import Observer
 from oauth_server.store.redis import RedisStore
-from oauth_server.store.redis.place import UnixSocket
 from roles.files import render
 from tests.redis.programs import Program
 
@@ -96,4 +95,4 @@ class Server:
         )
 
     def store(self, *, password: str = PASSWORD, observer: Observer | None = None) -> RedisStore:
-        return RedisStore(UnixSocket(self.socket), "oauth_server", password, observer)
+        return RedisStore(self.socket, "oauth_server", password, observer)

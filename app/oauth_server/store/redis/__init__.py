@@ -1,6 +1,8 @@
-"""The store in Redis."""
+"""The store in Redis, over a unix socket."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from oauth_server.store.interface import Observer
 from oauth_server.store.redis.assertions import RedisAssertions
@@ -10,7 +12,6 @@ from oauth_server.store.redis.connections import Connections
 from oauth_server.store.redis.consents import RedisConsents
 from oauth_server.store.redis.denylist import RedisDenylist
 from oauth_server.store.redis.families import RedisFamilies
-from oauth_server.store.redis.place import Place
 from oauth_server.store.redis.sessions import RedisSessions
 from oauth_server.store.redis.throttles import RedisThrottles
 
@@ -29,12 +30,12 @@ class RedisStore(
 
     def __init__(
         self,
-        place: Place,
+        path: Path,
         username: str | None,
         password: str | None,
         observer: Observer | None = None,
     ) -> None:
-        super().__init__(Connections(place, username, password, observer))
+        super().__init__(Connections(path, username, password, observer))
 
     async def ping(self) -> None:
         await self._redis.command("ping", "PING")

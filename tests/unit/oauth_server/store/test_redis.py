@@ -11,11 +11,10 @@ import pytest
 
 from oauth_server.errors import ErrorCode, UnavailableError
 from oauth_server.store.redis import RedisStore
-from oauth_server.store.redis.place import UnixSocket
 
 
 async def ping(path: Path) -> None:
-    store = RedisStore(UnixSocket(path), "oauth_server", "hunter2")
+    store = RedisStore(path, "oauth_server", "hunter2")
     try:
         await store.ping()
     finally:
