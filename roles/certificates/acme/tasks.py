@@ -13,10 +13,11 @@ from roles.certificates.acme.layout import LAYOUTS, WEBROOT
 from roles.certificates.acme.operations import CA_FILE, TAKE_OVER, acme_certificate
 from roles.certificates.operations import INSTALL
 from roles.certificates.pair import CertificateError
+from roles.drop_ins import drop_in
 from roles.files import managed_file, render
 from roles.paths import Directory, directories
 from roles.platform import Platform
-from roles.services import drop_in_check, running
+from roles.services import running
 
 
 @deploy("acme")
@@ -40,20 +41,15 @@ def acme(data: AcmeData, issuer: str, platform: Platform) -> None:
             content=_certificates(data.ca_file),
             check='openssl x509 -noout -in "$candidate"',
         )
-    drop_in = f"/etc/systemd/system/{unit}.service.d/portcullis.conf"
-    directories(
-        name="Make the directory of certbot's drop-in [TLS-05]",
-        wanted=[Directory(drop_in.rpartition("/")[0])],
-    )
-    written = managed_file(
-        name="Write certbot's drop-in [TLS-05]",
-        path=drop_in,
-        content=render(
+    renewing = drop_in(
+        f"{unit}.service",
+        render(
             "certificates/certbot.conf.j2",
             take_over=TAKE_OVER,
             ca_file=CA_FILE if data.ca_file else None,
         ),
-        check=drop_in_check(f"{unit}.service"),
+        of="certbot's",
+        control="TLS-05",
     )
     acme_certificate(
         name="Have a certificate by ACME, and take it over [TLS-02] [TLS-06]", data=data, dns=name
@@ -61,8 +57,8 @@ def acme(data: AcmeData, issuer: str, platform: Platform) -> None:
     running(
         name="Renew by certbot's timer [TLS-05]",
         service=f"{unit}.timer",
-        feeds=[drop_in],
-        after=(written,),
+        feeds=[renewing.path],
+        after=(renewing.written,),
     )
 
 
