@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import signal
 import socket
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,7 +15,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from oauth_server import files, loading, log, systemd
+from oauth_server import files, loading, log, monitoring, systemd
 from oauth_server import settings as settings_file
 from oauth_server.clients import Clients
 from oauth_server.errors import OperatorError, UnavailableError
@@ -54,22 +52,16 @@ from oauth_server.http.serving import Certificate
 from oauth_server.http.sessions import Sessions
 from oauth_server.http.token import TokenEndpoint
 from oauth_server.keys import removed, served
-from oauth_server.keys.entry import State
 from oauth_server.keys.following import Follower
 from oauth_server.keys.jose import PublicKey
-from oauth_server.keys.pkcs11.key import TokenKey
-from oauth_server.keys.pkcs11.signer import TokenSigner
 from oauth_server.keys.ring import KeyRing
 from oauth_server.keys.served import ServedFile
 from oauth_server.keys.signer import (
     BoundedSigner,
     ConfirmedSigner,
-    FileSigner,
     NoSigner,
     Signer,
-    SignObserver,
 )
-from oauth_server.keys.source import ActiveKey
 from oauth_server.loading import Loaded
 from oauth_server.metrics import Metrics
 from oauth_server.models import GrantType
@@ -122,7 +114,11 @@ def application(
                     Introspection(settings.issuer, issued, store, registered, people.is_active),
                 ),
                 metadata=DocumentEndpoint("metadata", metadata.document(settings.issuer, grants)),
-                jwks=DocumentEndpoint("jwks", {"keys": [key.to_jwk() for key in published]}),
+                jwks=DocumentEndpoint(
+                    "jwks",
+                    {"keys": [key.to_jwk() for key in published]},
+                    settings.timing.cache,
+                ),
                 ready=ReadyEndpoint(store, signer),
                 authorize=AuthorizeEndpoint(
                     settings.issuer, registered, login, sessions, store, codes
@@ -150,10 +146,6 @@ def _grants(
         GrantType.CLIENT_CREDENTIALS: ClientCredentials(tokens, settings.issuer),
         GrantType.REFRESH_TOKEN: RefreshTokenGrant(store, delegated, grace),
     }
-
-
-METRICS_SOCKET = "metrics"
-"""FileDescriptorName= of the socket that serves what is for monitoring, and nothing else."""
 
 
 class Server:
@@ -205,7 +197,11 @@ class Server:
         with suppress(UnavailableError):  # then it is not ready, and comes back by itself
             await self._signer.open()
         self._current = Current(Generation(self._application(self._loaded, self._signer)))
-        self._describe()
+        monitoring.describe(
+            self._metrics, lambda: self._loaded, lambda: self._signer, self._follower
+        )
+        if self._membership is not None:
+            monitoring.describe_fleet(self._metrics, self._membership)
         on_signal = {}
         if self._reopen is not None:
             on_signal[signal.SIGUSR1] = self._reopen
@@ -245,7 +241,7 @@ class Server:
         )
 
     def _door(self, passed: Passed) -> serving.Door:
-        if passed.name == METRICS_SOCKET:
+        if passed.name == monitoring.SOCKET:
             return serving.Door(passed.socket, self._monitoring())
         if passed.socket.family == socket.AF_UNIX:
             return serving.Door(passed.socket, self._current, gateway=True)
@@ -268,47 +264,6 @@ class Server:
     async def sign(self, typ: str, claims: dict[str, object]) -> str:
         """With the key that is active now."""
         return await self._signer.sign(typ, claims)
-
-    def _describe(self) -> None:
-        self._metrics.gauge(
-            "sign_queue", "Signatures that are being made or waited for.",
-            lambda: self._signer.pending,
-        )  # fmt: skip
-        self._metrics.gauge(
-            "signing_key_age_seconds", "Since the active key was made.",
-            self._key_age,
-        )  # fmt: skip
-        self._metrics.labelled_gauge(
-            "signing_key_info", "The key that signs.", ["kid", "alg"], self._key_info
-        )
-        self._metrics.labelled_gauge(
-            "keys", "Keys of the ring, by state.", ["state"],
-            lambda: {(state.value,): self._loaded.ring.states.get(state, 0) for state in State},
-        )  # fmt: skip
-        if (follower := self._follower) is not None:
-            self._metrics.gauge(
-                "ring_unconfirmed_seconds", "Since the ring was seen to have the active key.",
-                lambda: follower.unconfirmed,
-            )  # fmt: skip
-        if (membership := self._membership) is not None:
-            self._metrics.labelled_gauge(
-                "fleet_statement_age_seconds",
-                "Since another server of the fleet said what was heard of it last.", ["host"],
-                lambda: {(host,): age for host, age in membership.heard().items()},
-            )  # fmt: skip
-        if self._loaded.tls is not None:
-            self._metrics.gauge(
-                "certificate_expires_timestamp_seconds", "When the certificate of 8443 expires.",
-                lambda: self._loaded.tls.expires.timestamp() if self._loaded.tls else 0.0,
-            )  # fmt: skip
-
-    def _key_age(self) -> float:
-        made = self._loaded.ring.made
-        return 0.0 if made is None else time.time() - made.timestamp()
-
-    def _key_info(self) -> Mapping[Sequence[str], float]:
-        signs_with = self._loaded.ring.signs_with
-        return {} if signs_with is None else {(signs_with[0], signs_with[1].value): 1.0}
 
     def _hang_up(self) -> None:
         """One reload after the other; of those asked for meanwhile the last one counts."""
@@ -453,9 +408,9 @@ def activated(config: Path) -> Server:
             "no sockets were passed: start it with oauth-server.socket, "
             "or try it with `oauth-server serve --dev`"
         )
-    _check_monitoring(sockets)
+    monitoring.check_loopback(sockets)
     secure = any(
-        passed.socket.family != socket.AF_UNIX and passed.name != METRICS_SOCKET
+        passed.socket.family != socket.AF_UNIX and passed.name != monitoring.SOCKET
         for passed in sockets
     )
     metrics = Metrics()
@@ -470,21 +425,6 @@ def activated(config: Path) -> Server:
         reopen=sink.reopen,
         follow=True,
     )
-
-
-def _signer(key: ActiveKey, observe: SignObserver) -> BoundedSigner:
-    if isinstance(key, TokenKey):
-        return TokenSigner(key, observe=observe)
-    return FileSigner(key, observe=observe)
-
-
-def _check_monitoring(sockets: Sequence[Passed]) -> None:
-    """Metrics are for this host alone. Raises OperatorError."""
-    for name, sock in sockets:
-        if name == METRICS_SOCKET and sock.family != socket.AF_UNIX:
-            address = sock.getsockname()[0]
-            if not ipaddress.ip_address(address).is_loopback:
-                raise OperatorError(f"the socket {METRICS_SOCKET!r}: {address} is not loopback")
 
 
 def open_store(settings: StoreSettings, observe: Observer | None = None) -> Store:

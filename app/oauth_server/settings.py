@@ -225,5 +225,5 @@ def _check_keys(settings: Settings, report: schema.Report) -> None:
     if timedelta(seconds=settings.jwks_cache_max) > timedelta(days=settings.signing.rotation_days):
         report(
             "signing.rotation_days",
-            "must be longer than jwks_cache_max: a key is published that long before it signs",
+            "must not be shorter than jwks_cache_max: a key is published that long before it signs",
         )

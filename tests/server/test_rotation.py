@@ -128,6 +128,16 @@ def test_a_rotation_under_load_fails_no_request(rotating: Server, own_site: Site
     assert rotating.journal == ""
 
 
+def test_nobody_is_told_to_keep_the_key_set_for_longer_than_the_settings_say(
+    rotating: Server,
+) -> None:
+    with rotating.client() as http:
+        answer = http.get("/.well-known/jwks.json")
+        assert answer.headers["cache-control"] == "public, max-age=0"
+        answer = http.get("/.well-known/oauth-authorization-server")
+        assert answer.headers["cache-control"] == "public, max-age=300"
+
+
 def test_the_states_are_counted(rotating: Server) -> None:
     keys(rotating, "rotate")
     wait_for(lambda: value(samples(rotating), "keys", state="retiring") == 1)

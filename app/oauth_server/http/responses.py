@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import msgspec
 from starlette.datastructures import Headers
@@ -37,9 +38,12 @@ def empty() -> Response:
     return Response(status_code=200, headers=_NO_STORE)
 
 
-def public(document: bytes) -> Response:
+def public(document: bytes, kept: timedelta) -> Response:
     """A JSON document that anyone may keep for a while: keys are published long before use."""
-    headers = {"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"}
+    headers = {
+        "Cache-Control": f"public, max-age={kept.total_seconds():.0f}",
+        "X-Content-Type-Options": "nosniff",
+    }
     return Response(document, headers=headers, media_type="application/json")
 
 

@@ -221,3 +221,40 @@ def test_tokens_are_signed_as_the_operator_says(tmp_path: Path, algorithm: Algor
 def test_other_algorithms_are_not_there_to_choose(tmp_path: Path, algorithm: str) -> None:
     (problem,) = problems(tmp_path, f"{ISSUER}signing: {{algorithm: {algorithm}}}\n")
     assert problem == "signing.algorithm: is not one of the values that are known"
+
+
+def test_keys_have_the_documented_timings(tmp_path: Path) -> None:
+    timing = settings.load(write(tmp_path, ISSUER)).timing
+    assert timing.rotation == timedelta(days=90)
+    assert timing.publication == timedelta(hours=12)
+    assert timing.grace() == timedelta(hours=12, minutes=10, seconds=30)
+
+
+@pytest.mark.parametrize("grace", [0, 43829])
+def test_a_grace_that_is_shorter_than_what_follows_is_refused(tmp_path: Path, grace: int) -> None:
+    (problem,) = problems(tmp_path, f"{ISSUER}signing: {{grace: {grace}}}\n")
+    assert problem.startswith(
+        "signing.grace: must be at least 43830, which follows from access_token_lifetime, "
+    )
+
+
+def test_a_longer_grace_counts(tmp_path: Path) -> None:
+    for grace in (43830, 100_000):
+        loaded = settings.load(write(tmp_path, f"{ISSUER}signing: {{grace: {grace}}}\n"))
+        assert loaded.timing.grace() == timedelta(seconds=grace)
+
+
+def test_a_rotation_is_not_shorter_than_the_time_that_a_key_must_be_known(tmp_path: Path) -> None:
+    text = ISSUER + "signing: {rotation_days: 2}\njwks_cache_max: {}\n"
+    settings.load(write(tmp_path, text.replace("{}", "172800")))
+    (problem,) = problems(tmp_path, text.replace("{}", "172801"))
+    assert problem.startswith("signing.rotation_days: must not be shorter than jwks_cache_max")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["signing: {rotation_days: 0}", "signing: {rotation_days: 3651}", "jwks_cache_max: -1",
+     "jwks_cache_max: 604801", "state_directory: here"],
+)  # fmt: skip
+def test_settings_of_keys_have_bounds(tmp_path: Path, text: str) -> None:
+    assert len(problems(tmp_path, ISSUER + text + "\n")) == 1

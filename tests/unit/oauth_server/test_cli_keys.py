@@ -1,0 +1,241 @@
+"""`oauth-server keys`."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from oauth_server import cli
+from oauth_server.cli import keys as commands
+from oauth_server.cli import owner
+from oauth_server.errors import OperatorError
+from oauth_server.keys import removed, ring, served
+from oauth_server.keys.entry import State
+from oauth_server.keys.served import ServedFile
+from tests.unit.oauth_server.keys import rings
+
+Output = pytest.CaptureFixture[str]
+NOW = datetime(2026, 11, 25, 12, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+
+
+class Site:
+    """A keys directory with its settings, and a clock that tests set."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = NOW
+        self.keys = directory / "keys"
+        self.state = directory
+        self.config = directory / "server.yaml"
+        self.config.write_text(
+            "issuer: https://auth.example.com\nsigning: {algorithm: EdDSA}\n"
+            f"keys_directory: {self.keys}\nstate_directory: {directory}\n"
+        )
+        monkeypatch.setattr(commands, "_now", lambda: self.now)
+
+    def run(self, *arguments: str) -> int:
+        return cli.main(["keys", *arguments, "--config", str(self.config)])
+
+    def serve(self, since: datetime) -> None:
+        """As the running server would note."""
+        kids = [path.name for path in ring.entries(self.keys / "ring")]
+        ServedFile(self.state / served.FILE).note(kids, None, since)
+
+    def kid(self, state: State) -> str:
+        return rings.entries(self.keys, state)[0].kid
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> Site:
+    made = Site(tmp_path, monkeypatch)
+    assert made.run("init") == 0
+    assert capsys.readouterr().out.strip() == made.kid(State.ACTIVE)
+    return made
+
+
+def test_a_list_says_what_each_key_waits_for(site: Site, capsys: Output) -> None:
+    assert site.run("list") == 0
+    head, active, pending = capsys.readouterr().out.splitlines()
+    assert head.split() == ["STATE", "KID", "ALGORITHM", "CREATED"]
+    assert active.split()[:3] == ["active", site.kid(State.ACTIVE), "EdDSA"]
+    assert active.endswith("signs since 2026-11-25T12:00:00Z, rotation due 2027-02-23T12:00:00Z")
+    assert pending.endswith("not served yet by self")
+    site.serve(NOW)
+    site.run("list")
+    assert capsys.readouterr().out.endswith("may sign from 2026-11-26T00:00:00Z\n")
+    site.now += DAY
+    site.run("rotate")
+    site.run("list")
+    assert capsys.readouterr().out.endswith("published until 2026-11-27T00:10:30Z\n")
+
+
+def test_a_list_for_programs(site: Site, capsys: Output) -> None:
+    site.serve(NOW)
+    assert site.run("list", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [key["state"] for key in document["keys"]] == ["active", "pending"]
+    assert document["keys"][1]["may_sign_from"] == "2026-11-26T00:00:00Z"
+    assert document["rotation_due"] == "2027-02-23T12:00:00Z"
+    assert document["removed"] == []
+
+
+def test_a_rotation_that_may_not_be_says_from_when(site: Site, capsys: Output) -> None:
+    assert site.run("rotate") == 1
+    assert "not served by self yet" in capsys.readouterr().err
+    site.serve(NOW)
+    for dry in ([], ["--dry-run"]):
+        assert site.run("rotate", *dry) == 1
+        assert "may sign from 2026-11-26T00:00:00Z on" in capsys.readouterr().err
+
+
+def test_a_dry_run_changes_nothing(site: Site, capsys: Output) -> None:
+    site.serve(NOW)
+    site.now += DAY
+    before = {path: path.lstat().st_ctime_ns for path in site.keys.rglob("*")}
+    assert site.run("rotate", "--dry-run") == 0
+    assert capsys.readouterr().out == f"{site.kid(State.PENDING)} would sign\n"
+    assert site.run("emergency", "active", "--dry-run") == 0
+    assert site.run("retire", "--dry-run") == 0
+    assert {path: path.lstat().st_ctime_ns for path in site.keys.rglob("*")} == before
+
+
+def test_the_timer_rotates_when_it_is_due(site: Site, capsys: Output) -> None:
+    pending = site.kid(State.PENDING)
+    site.serve(NOW)
+    site.now = NOW + 90 * DAY - timedelta(seconds=1)
+    assert site.run("rotate", "--if-due") == 0
+    assert capsys.readouterr().out == "not due before 2027-02-23T12:00:00Z\n"
+    site.now += timedelta(seconds=1)
+    assert site.run("rotate", "--if-due") == 0
+    assert site.kid(State.ACTIVE) == pending
+
+
+def test_the_timer_waits_a_week_for_who_is_missing_and_then_fails(
+    site: Site, capsys: Output
+) -> None:
+    site.now = NOW + 97 * DAY - timedelta(seconds=1)
+    assert site.run("rotate", "--if-due") == 0
+    assert "due since 2027-02-23T12:00:00Z, not yet done: " in capsys.readouterr().out
+    site.now += timedelta(seconds=1)
+    assert site.run("rotate", "--if-due") == 1
+    assert "due since 2027-02-23T12:00:00Z" in capsys.readouterr().err
+
+
+def test_an_emergency_says_who_may_still_believe_the_key(site: Site, capsys: Output) -> None:
+    stolen = site.kid(State.ACTIVE)
+    assert site.run("emergency", stolen[:8]) == 0
+    said = capsys.readouterr().out
+    for line in (
+        "until 2026-11-25T12:05:00Z", "until 2026-11-25T12:10:00Z", "until 2026-11-26T00:00:00Z",
+        "refuses at once", "has expired by 2026-11-25T12:10:30Z",
+        "The revocation lasts until 2026-11-26T00:00:30Z.", "Not every cache knows it",
+        f"{stolen}: what it signed is revoked",
+    ):  # fmt: skip
+        assert line in said
+    assert removed.unrevoked(site.keys) == []
+
+
+@pytest.mark.parametrize(
+    ("named", "problem"), [("nothing", "there is no key nothing"), ("", "there is no key ")]
+)
+def test_a_key_that_is_not_there_is_no_emergency(
+    site: Site, capsys: Output, named: str, problem: str
+) -> None:
+    assert site.run("emergency", named) == 1
+    assert problem in capsys.readouterr().err
+
+
+def test_the_beginning_of_two_kids_names_neither() -> None:
+    from oauth_server.cli import keys_emergency
+
+    class Named:
+        def __init__(self, kid: str) -> None:
+            self.kid, self.is_active = kid, False
+
+    with pytest.raises(OperatorError, match="is the beginning of several: abc, abd"):
+        keys_emergency.resolve("ab", [Named("abc"), Named("abd")])  # type: ignore[list-item]
+    assert keys_emergency.resolve("abc", [Named("abc"), Named("abd")]) == "abc"  # type: ignore[list-item]
+
+
+def test_a_kid_that_begins_with_a_hyphen_goes_after_two(site: Site, capsys: Output) -> None:
+    with pytest.raises(SystemExit):
+        site.run("emergency", "-abc")
+    capsys.readouterr()
+    assert cli.main(["keys", "emergency", "--config", str(site.config), "--", "-abc"]) == 1
+    assert "there is no key -abc" in capsys.readouterr().err
+
+
+def test_a_ring_that_is_not_there_is_one_line(site: Site, capsys: Output) -> None:
+    (site.keys / "ring").rename(site.keys / "elsewhere")
+    for arguments in (
+        ["list"], ["rotate"], ["rotate", "--if-due"], ["retire"], ["verify"],
+        ["emergency", "active"],
+    ):  # fmt: skip
+        assert site.run(*arguments) == 1, arguments
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (site.keys / "ring").exists()
+
+
+class Root:
+    """The calls by which root becomes somebody else, noted instead."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner_id: int) -> None:
+        self.calls: list[tuple[str, object]] = []
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        for name in ("setgroups", "setgid", "setuid"):
+            monkeypatch.setattr(os, name, lambda value, name=name: self.calls.append((name, value)))
+        stat = Path.stat
+
+        def owned(self: Path, **options: bool) -> os.stat_result:
+            found = list(stat(self, **options))
+            found[4], found[5] = owner_id, 4242
+            return os.stat_result(found)
+
+        monkeypatch.setattr(Path, "stat", owned)
+
+
+def test_root_becomes_the_owner_of_the_keys_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups first: afterwards it could not."""
+    nobody = pwd.getpwnam("nobody")
+    root = Root(monkeypatch, nobody.pw_uid)
+    owner.become(tmp_path, socket=tmp_path)
+    assert [name for name, _ in root.calls] == ["setgroups", "setgid", "setuid"]
+    groups = root.calls[0][1]
+    assert isinstance(groups, list)
+    assert {nobody.pw_gid, 4242} <= set(groups)
+    assert 0 not in groups
+    assert root.calls[1:] == [("setgid", nobody.pw_gid), ("setuid", nobody.pw_uid)]
+
+
+def test_an_owner_without_a_name_is_nobody_to_become(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Root(monkeypatch, 3_999_999)
+    with pytest.raises(OperatorError, match="belongs to user 3999999, who has no name here"):
+        owner.become(tmp_path)
+    assert root.calls == []
+
+
+def test_no_private_key_is_said_or_written_elsewhere(site: Site, capsys: Output) -> None:
+    site.serve(NOW)
+    site.now += DAY
+    for arguments in (
+        ["list"],
+        ["list", "--json"],
+        ["rotate"],
+        ["emergency", "active"],
+        ["verify"],
+    ):
+        site.run(*arguments)
+    said = capsys.readouterr()
+    written = [path for path in site.state.rglob("*") if path.is_file() and not path.is_symlink()]
+    holding = {path.name for path in written if b"PRIVATE" in path.read_bytes()}
+    assert holding == {"private.pem"}
+    assert "PRIVATE" not in said.out + said.err
