@@ -427,6 +427,12 @@ def activated(config: Path) -> Server:
     )
 
 
+def _signer(key: ActiveKey, observe: SignObserver) -> BoundedSigner:
+    if isinstance(key, TokenKey):
+        return TokenSigner(key, observe=observe)
+    return FileSigner(key, observe=observe)
+
+
 def open_store(settings: StoreSettings, observe: Observer | None = None) -> Store:
     """Connects when it is first asked. Raises OperatorError."""
     if settings.socket is None:

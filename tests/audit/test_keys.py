@@ -39,9 +39,9 @@ QUESTIONS = {
     'if test -e "./$key/private.pem"; then '
     'openssl pkey -in "./$key/private.pem" -passin pass: -pubout; '
     'elif test -e "./$key/pkcs11.uri"; then echo token; else echo destroyed; fi; done',
-    "times": f"cd {_KEYS}/ring && for key in */; do case $key in active/) continue;; esac; "
+    "times": f"cd {_KEYS}/ring && {{ for key in */; do case $key in active/) continue;; esac; "
     'printf "%s " "$key"; tr -d "\\n" < "./$key/times.json"; echo; done; '
-    'printf "active/ "; readlink active; printf "now/ "; date +%s',
+    'printf "now/ "; date +%s; }',
     "removed": f"cat {_KEYS}/removed.json 2>/dev/null || echo '{{}}'",
     "settings": "cat /etc/oauth2/server.yaml",
     "units": units_of(_TIMER, _SERVICE),
@@ -62,11 +62,7 @@ QUESTIONS = {
 def _times(answers: dict[str, Answer]) -> dict[str, dict[str, Any]]:
     """times.json by kid."""
     lines = dict(line.split(" ", 1) for line in answers["times"].lines)
-    return {
-        name.rstrip("/"): json.loads(text)
-        for name, text in lines.items()
-        if name not in {"active/", "now/"}
-    }
+    return {name.rstrip("/"): json.loads(text) for name, text in lines.items() if name != "now/"}
 
 
 def _now(answers: dict[str, Answer]) -> datetime:
