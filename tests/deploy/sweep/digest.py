@@ -42,6 +42,7 @@ _CONTENT_BY_NATURE = (
     "etc/oauth2/keys/ring/",
     "etc/oauth2/redis.password",
     "etc/redis/users.acl",  # the password's hash
+    "var/lib/oauth-server/served.json",  # kids and times
     "var/lib/fail2ban/fail2ban.sqlite3",  # times, and the address of who deploys
     "var/lib/portcullis/written/etc/redis/users.acl",
     # Digests of the files above, each checked by the next run itself: it must have nothing to do.

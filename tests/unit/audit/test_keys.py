@@ -32,6 +32,7 @@ def ring(tmp_path: Path) -> Path:
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
             )
         )
+        (tmp_path / "ring" / kid / "times.json").write_text(f'{{\n"kid": "{kid}"\n}}\n')
     (tmp_path / "ring" / "active").symlink_to(_KIDS[0])
     return tmp_path
 
@@ -48,6 +49,22 @@ def test_every_key_of_the_ring_is_looked_at_whatever_its_name_begins_with(ring: 
     seen = {line.partition("|")[0] for line in _asked("ring", ring).splitlines()}
     for kid in (*_KIDS, "active"):
         assert {f"{kid}/", f"{kid}/private.pem", f"{kid}/public.pem"} <= seen
+
+
+def test_the_times_of_every_key_are_read_a_line_each(ring: Path) -> None:
+    *lines, now = _asked("times", ring).splitlines()
+    assert sorted(lines) == sorted(f'{kid}/ {{"kid": "{kid}"}}' for kid in _KIDS)
+    assert now.startswith("now/ ")
+
+
+def test_a_key_without_a_private_half_says_where_it_is(ring: Path) -> None:
+    """Destroyed, for one that is retired; or on a token."""
+    for kid in _KIDS[1:]:
+        (ring / "ring" / kid / "private.pem").unlink()
+    (ring / "ring" / _KIDS[2] / "pkcs11.uri").write_text("pkcs11:token=x")
+    said = _asked("halves", ring)
+    assert said.count("= private half\ndestroyed\n") == 1
+    assert said.count("= private half\ntoken\n") == 1
 
 
 def test_both_halves_of_every_key_are_read(ring: Path) -> None:
