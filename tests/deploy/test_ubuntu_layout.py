@@ -92,9 +92,9 @@ class TestFirewall:
     ) -> None:
         """ufw applies its own file at each start; the audit looks at the live values, too."""
         root(ubuntu, "ufw reload")
-        assert "40 of 40 controls met" in tour.audit(ubuntu.name)
+        assert "44 of 44 controls met" in tour.audit(ubuntu.name)
         reboot(ubuntu)
-        assert "40 of 40 controls met" in tour.audit(ubuntu.name)
+        assert "44 of 44 controls met" in tour.audit(ubuntu.name)
         assert running.pending(ubuntu) == []
 
     def test_bans_outlive_its_reload(self, ubuntu: RunningLab) -> None:
