@@ -266,9 +266,10 @@ MUTATIONS = [
         "the key is old and nobody rotates it",
         "KEY-04 KEY-05",
         "systemctl stop oauth-key-rotate.timer && "
-        f"cp -a {_KEYS}/ring/active/times.json /root/kept-times && "
-        f"""sed -i 's/"activated":"..../"activated":"2020/' {_KEYS}/ring/active/times.json""",
-        f"cp -a /root/kept-times {_KEYS}/ring/active/times.json && rm /root/kept-times && "
+        f"cp -a {_KEYS}/ring /root/kept-ring && for file in {_KEYS}/ring/*/times.json; do "
+        """sed -i 's/"\\(activated\\|created\\)":"..../"\\1":"2020/g' $file; done""",
+        f"for file in {_KEYS}/ring/*/times.json; do kid=${{file%/times.json}}; "
+        "cp -a /root/kept-ring/${kid##*/}/times.json $file; done; rm -r /root/kept-ring; "
         "systemctl start oauth-key-rotate.timer",
     ),
     Mutation(

@@ -158,7 +158,7 @@ def _rotate(options: argparse.Namespace) -> int:
         try:
             return _rotated(keys, options.without, 0) if revoked else 1
         except NotReadyError as error:
-            if _now() - when >= _LATE:
+            if _now() - max(when, _possible(keys)) >= _LATE:
                 raise OperatorError(*error.problems, f"due since {at(when)}") from None
             say(f"due since {at(when)}, not yet done: {error}")
             return 0 if revoked else 1
@@ -191,10 +191,18 @@ def _rotated(keys: Keys, without: Collection[str], wait: int) -> int:
 def _due(keys: Keys) -> datetime:
     found = key_ring.read(keys.ring, keys.policy.algorithm)
     when = lifecycle.due(found, keys.policy)
-    if when is None:  # a host that has joined: as soon as it may
-        pending = min(entry.times.created for entry in found if entry.state is State.PENDING)
-        when = pending + keys.policy.timing.publication
-    return when
+    # A host that has joined rotates as soon as it may.
+    return _possible(keys) if when is None else when
+
+
+def _possible(keys: Keys) -> datetime:
+    """When the oldest pending key could have signed, had every server served it at once.
+
+    In a ring of an older version the active key may be overdue from the first moment on.
+    """
+    found = key_ring.read(keys.ring, keys.policy.algorithm)
+    made = [entry.times.created for entry in found if entry.state is State.PENDING]
+    return min(made, default=_now()) + keys.policy.timing.publication
 
 
 def _would_rotate(keys: Keys, options: argparse.Namespace) -> int:

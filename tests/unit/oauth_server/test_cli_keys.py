@@ -126,6 +126,19 @@ def test_the_timer_waits_a_week_for_who_is_missing_and_then_fails(
     assert "due since 2027-02-23T12:00:00Z" in capsys.readouterr().err
 
 
+def test_an_old_rings_key_that_is_long_overdue_is_no_failure_yet(
+    site: Site, capsys: Output
+) -> None:
+    """Its first pending key was made a moment ago; a week after it could have signed it is one."""
+    path = rings.active(site.keys).path / "times.json"
+    times = json.loads(path.read_text())
+    path.write_text(json.dumps({**times, "activated": "2024-01-01T00:00:00Z"}))
+    assert site.run("rotate", "--if-due") == 0
+    assert "due since 2024-03-31T00:00:00Z, not yet done: " in capsys.readouterr().out
+    site.now += timedelta(days=7, hours=12)
+    assert site.run("rotate", "--if-due") == 1
+
+
 def test_an_emergency_says_who_may_still_believe_the_key(site: Site, capsys: Output) -> None:
     stolen = site.kid(State.ACTIVE)
     assert site.run("emergency", stolen[:8]) == 0
