@@ -18,6 +18,8 @@ _INSTALL = (
 )
 _SEARCH = "sesearch -A -s httpd_t -t {target} -c {kind} /etc/selinux/default/policy/policy.*"
 
+_SANDBOXED = "sesearch -A -s init_t -t {domain} -c process2 /etc/selinux/default/policy/policy.*"
+
 
 def test_the_module_is_valid_and_lets_nginx_write_to_a_socket_in_run(make_lab: MakeLab) -> None:
     """Debian's policy lacks unconfined_service_t: the other two rules stand without the third."""
@@ -49,5 +51,8 @@ def test_the_module_is_valid_and_lets_nginx_write_to_a_socket_in_run(make_lab: M
     )
     assert "allow httpd_t var_run_t:sock_file write;" in root(written)
     assert "connectto" in root(_SEARCH.format(target="init_t", kind="unix_stream_socket"))
+    for domain in ("chronyd_t", "fail2ban_t", "httpd_t", "redis_t"):
+        allowed = root(_SANDBOXED.format(domain=domain))
+        assert {"nnp_transition", "nosuid_transition"} <= set(allowed.split()), domain
     # Where the role looks for it.
     assert root("ls -d /var/lib/selinux/*/active/modules/400/portcullis")

@@ -28,7 +28,9 @@ def test_where_selinux_is_on_nginx_is_let_in_to_the_servers_socket_before_it_run
     assert "(allow httpd_t var_run_t (sock_file (write)))" in policy
     assert "(allow httpd_t unconfined_service_t (unix_stream_socket (connectto)))" in policy
     assert "(allow httpd_t init_t (unix_stream_socket (connectto)))" in policy
-    assert policy.count("(allow ") == 3
+    for domain in ("chronyd_t", "fail2ban_t", "httpd_t", "redis_t"):
+        assert f"(allow init_t {domain} (process2 (nnp_transition nosuid_transition)))" in policy
+    assert policy.count("(allow ") == 3 + 4
     order = [name for name in run.changed if name.endswith("[GW-02]")]
     assert [name.split("| ")[-1].split()[0] for name in order] == ["Let", "Run"]
 
