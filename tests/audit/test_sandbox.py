@@ -28,12 +28,9 @@ _OTHERS = {
 _UNITS = sorted({*_OWN, *_OTHERS[False], *_OTHERS[True]})
 # They hold the signing key, the certificate's key and the password of Redis.
 _SECRETIVE = ("oauth-server.service", "nginx.service")
-# systemd before 250 cannot have ProcSubset=pid beside ProtectKernelTunables=yes.
-_OLD = 0.1
 
 QUESTIONS = {
-    "version": "systemctl --version | head -n 1",
-    # An older one calls a unit that is not there a failure, and asks for no other.
+    # One that is not there is an error, and ends the list.
     "exposure": f"for unit in {' '.join(_UNITS)}; do "
     'systemd-analyze security --no-pager "$unit" 2> /dev/null | '
     "grep -a 'Overall exposure level for'; done; true",
@@ -64,14 +61,12 @@ def _confined(answers: dict[str, Answer], bounds: dict[str, float]) -> None:
     found = re.findall(
         r"exposure level for ([\w-]+\.service): ([0-9.]+) ", answers["exposure"].output
     )
-    version = re.search(r"\d+", answers["version"].output)
-    more = _OLD if version and int(version[0]) < 250 else 0
     seen = {unit: float(level) for unit, level in found}
     for unit, bound in bounds.items():
         must_hold(
             f"the exposure of {unit} (systemd-analyze security)",
-            seen.get(unit, 10.0) <= round(bound + more, 1),
-            expected=f"{round(bound + more, 1)} or less",
+            seen.get(unit, 10.0) <= bound,
+            expected=f"{bound} or less",
             seen=seen.get(unit, "no such unit"),
         )
     must_equal(

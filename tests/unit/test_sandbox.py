@@ -33,8 +33,6 @@ BOUNDS = {
     "fail2ban.service": 2.1,
     "redis.service": 1.1,
 }
-# systemd 249 has one directive less that can be used, which counts for 0.1.
-WITHOUT_PROC_SUBSET = 0.1
 # Debian's Redis is confined by Debian's unit.
 BY_THE_DISTRIBUTION = {"redis-server.service"}
 
@@ -86,14 +84,13 @@ def exposure(directory: Path, name: str, text: str) -> float:
 def test_no_unit_is_more_exposed_than_it_was(
     platform: Platform, units: dict[str, str], tmp_path: Path
 ) -> None:
-    more = WITHOUT_PROC_SUBSET if platform is Platform.UBUNTU_22_04 else 0
     measured = {
         name: exposure(tmp_path, name, text)
         for name, text in units.items()
         if name not in BY_THE_DISTRIBUTION or platform.is_el
     }
     assert len(measured) >= 4
-    loose = {n: found for n, found in measured.items() if found > round(BOUNDS[n] + more, 1)}
+    loose = {n: found for n, found in measured.items() if found > BOUNDS[n]}
     assert loose == {}
 
 
