@@ -368,7 +368,8 @@ class Server:
 
     async def _signer_for(self, ring: KeyRing) -> BoundedSigner:
         """The one that there is, as long as its key stays. Raises OperatorError."""
-        if ring.signs_with == self._loaded.ring.signs_with:
+        old = self._loaded.ring
+        if (ring.signs_with, ring.access) == (old.signs_with, old.access):
             return self._signer
         signer = self._new_signer(ring)
         try:

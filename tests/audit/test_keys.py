@@ -44,6 +44,7 @@ QUESTIONS = {
     'printf "now/ "; date +%s; }',
     "removed": f"cat {_KEYS}/removed.json 2>/dev/null || echo '{{}}'",
     "settings": "cat /etc/oauth2/server.yaml",
+    "pin": states_of("/etc/oauth2/pkcs11.pin"),
     "units": units_of(_TIMER, _SERVICE),
     "result": f"systemctl show -P Result {_SERVICE}",
     # By the server's own interpreter: a host need not have curl.
@@ -157,10 +158,11 @@ def test_keys_are_long_enough_and_one_pair_each(answers: dict[str, Answer]) -> N
             if private in {"token", "destroyed"}
             else ("a pair" if public.strip() == private else "private half of another key")
         )
-        # On a token nobody can look; and who was retired needs no private half any more.
-        wanted = "token" if fits == "token" else "a pair"
+        # On a token nobody can look, and there it goes with its entry. In a file who was retired
+        # needs no private half any more.
+        wanted = "destroyed" if _is_retired(times[name]) else "a pair"
         seen[name] = f"{kind}, {fits}"
-        expected[name] = f"{right}, {'destroyed' if _is_retired(times[name]) else wanted}"
+        expected[name] = f"{right}, {'token' if fits == 'token' else wanted}"
     must_equal("each key must be", seen=seen or "no key", expected=expected)
 
 
@@ -275,3 +277,15 @@ def test_no_private_key_is_anywhere_else(answers: dict[str, Answer]) -> None:
         not_checked("this account may not look there; root's eyes are given by --sudo")
     lines = [line for line in answers["elsewhere"].lines if line not in {"", "0"}]
     must_equal("places with a private key in them", seen=lines, expected=[])
+
+
+@pytest.mark.control("KEY-08")
+def test_the_pin_of_a_token_is_roots_alone(answers: dict[str, Answer]) -> None:
+    """systemd hands it to the units; with it whoever reaches the token signs as this server."""
+    signing = yaml.safe_load(answers["settings"].output).get("signing", {})
+    wanted = {"/etc/oauth2/pkcs11.pin": "root:root 0600 regular file"}
+    must_equal(
+        "the PIN's file must be there for a token alone",
+        seen=answers["pin"].states,
+        expected=wanted if signing.get("pkcs11") else {},
+    )

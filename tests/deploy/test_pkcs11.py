@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -188,3 +190,16 @@ def test_the_unit_makes_keys_on_the_token(host: RunningLab) -> None:
     assert unit.returncode == 0, said
     made = host.ssh(f"sudo find {KEYS}/ring -name pkcs11.uri").stdout.split()
     assert len(made) >= 2, said
+
+
+def test_the_audit_takes_a_ring_on_a_token(host: RunningLab) -> None:
+    """After a rotation: the old key is still on the token."""
+    audit = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("tests/audit/test_keys.py", "--sudo", f"--hosts={host.hosts[0].name}"),
+            *(f"--ssh-config={host.ssh_config}", f"--ca-file={host.directory / 'ca' / 'ca.pem'}"),
+        ],
+        cwd=running.ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert audit.returncode == 0, audit.stdout

@@ -15,6 +15,8 @@ from oauth_server.keys import entry as entry_file
 from oauth_server.keys.entry import Entry, State
 from oauth_server.keys.jose import PublicKey
 from oauth_server.keys.layout import ACTIVE, RING
+from oauth_server.keys.pkcs11.key import TokenKey
+from oauth_server.keys.pkcs11.process import Access
 from oauth_server.keys.source import ActiveKey, FileKeys, KeySource
 from oauth_server.models import Algorithm
 
@@ -39,6 +41,11 @@ class KeyRing:
     mark: Mark | None = None
     made: datetime | None = None
     states: Mapping[State, int] = field(default_factory=dict)
+
+    @property
+    def access(self) -> Access | None:
+        """How to get to the active key, if a token has it."""
+        return self.active.access if isinstance(self.active, TokenKey) else None
 
     @property
     def signs_with(self) -> tuple[str, Algorithm] | None:
