@@ -286,6 +286,9 @@ MUTATIONS = [
         "systemd-run -q --unit=leak --setenv=KEY='-----BEGIN PRIVATE KEY-----' sleep 600",
         "systemctl stop leak",
     ),
+    _added(
+        "KEY-08", "a PIN lies about", "echo 4711 > /etc/oauth2/pkcs11.pin", "/etc/oauth2/pkcs11.pin"
+    ),
     _edit("GW-01", "/etc/nginx/nginx.conf", "s/For $remote_addr/For $proxy_add_x_forwarded_for/"),
     _disabled("GW-02", "nginx.service"),
     # The jail still runs with the old one, which is a fault of its own.
