@@ -30,8 +30,9 @@ QUESTIONS = {
     "directory": states_of(_KEYS),
     "links": f"cd {_KEYS} && for link in {' '.join(_LINKS)} ring/active; do "
     'echo "$link|$(readlink "$link")"; done',
-    # One kid in 64 begins with a hyphen.
-    "ring": f"cd {_KEYS}/ring && stat -c '%n|%U:%G %04a %F' -- */ */private.pem */public.pem",
+    # One kid in 64 begins with a hyphen. Where all keys are on a token there is no private.pem.
+    "ring": f"cd {_KEYS}/ring && "
+    "stat -c '%n|%U:%G %04a %F' -- */ */public.pem $(ls -d -- */private.pem 2>/dev/null)",
     # For each key its name, its public half on the disk, and the one that its private half has: it
     # is with the key, or on a token, or was destroyed when the key was retired.
     "halves": f"cd {_KEYS}/ring && for key in */; do case $key in active/) continue;; esac; "
