@@ -26,7 +26,7 @@ setpriv --reuid=oauth_user --regid=oauth_group --clear-groups sh -c '
 set -eu
 umask 077
 pair=$(mktemp -d pair-XXXXXXXX)
-trap "[ \\"\\$(readlink active)\\" = $pair ] || rm -rf $pair" EXIT
+trap "rm -rf $pair" EXIT
 while IFS= read -r line; do
   case $line in
     "file "*) exec 3>"$pair/${{line#file }}" ;;
@@ -43,6 +43,7 @@ chmod 0750 "$pair"
 sync "$pair"/* "$pair"
 ln -s "$pair" "$pair/link"
 mv -T "$pair/link" active
+trap - EXIT
 for name in server.pem server.key ca.pem; do
   if [ ! -e "$pair/$name" ]; then rm -f "$name"
   elif [ "$(readlink "$name")" != "active/$name" ]; then
@@ -51,7 +52,8 @@ for name in server.pem server.key ca.pem; do
   fi
 done
 '
-find . -mindepth 1 -maxdepth 1 -name "pair-*" ! -name "$(readlink active)" -exec rm -rf {{}} +
+active=$(readlink active)  # by itself: without an answer this must end, and not remove them all
+find . -mindepth 1 -maxdepth 1 -name "pair-*" ! -name "$active" -exec rm -rf {{}} +
 """
 
 

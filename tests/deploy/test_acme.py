@@ -70,8 +70,10 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(make_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    lab = make_lab()
-    directory = tmp_path_factory.mktemp("acme")
+    return _made(make_lab(), tmp_path_factory.mktemp("acme"))
+
+
+def _made(lab: RunningLab, directory: Path) -> Site:
     acme = acme_server.started(lab, NAME, directory)
     certificates = {
         "mode": "acme",
@@ -109,6 +111,21 @@ def test_a_second_run_changes_nothing(site: Site) -> None:
 def test_the_host_meets_every_control(site: Site) -> None:
     report = audit(site.lab, "tests/audit", "--sudo", ca_file=site.acme.root)
     assert not_met(report) == [], report
+
+
+def test_ubuntus_firewall_lets_the_acme_server_in(make_lab: MakeLab, tmp_path: Path) -> None:
+    """Its ufw is on, and lets in SSH alone until the deploy has spoken to it."""
+    site = _made(make_lab("ubuntu-22.04-layout"), tmp_path)
+    assert len(site.first) == 1
+    rules = site.root("ufw status").stdout
+    assert {line.split()[0] for line in rules.splitlines() if "Portcullis" in line} == {
+        "80/tcp",
+        "443/tcp",
+        "8443/tcp",
+    }
+    # From outside: who is let in is hung up on, where a firewall would let one wait.
+    assert _plain(site, f"GET / HTTP/1.1\r\nHost: {NAME}\r\n\r\n") == b""
+    assert running.pending(site.lab, site.inventory) == []
 
 
 def _plain(site: Site, request: str) -> bytes:
@@ -251,9 +268,9 @@ def test_what_does_not_match_is_refused_and_the_one_that_works_stays(
 
 # bash ends before the n-th command of the program, its functions and its subshells.
 _KILLED = f"""
-n=$1
+left=$1
 set -T
-trap '[ $n -gt 0 ] || kill -9 $BASHPID $$; n=$((n - 1))' DEBUG
+trap '[ $left -gt 0 ] || kill -9 $BASHPID $$; left=$((left - 1))' DEBUG
 . {TAKE_OVER}
 """
 _SWEEP = f"""

@@ -235,6 +235,19 @@ def test_a_run_that_fails_takes_its_pair_away(
     assert (directory.get_fact(InstalledPair), _served(directory)) == before
 
 
+def test_a_readlink_that_fails_takes_no_pair_away(
+    directory: Directory, source: LocalCaSource
+) -> None:
+    """What is not known to be an old one stays."""
+    directory.install(source)
+    directory.replace("readlink", "exit 1")
+    directory.install(LocalCaSource(local_ca(source._directory), "other"))
+    assert all(_served(directory))
+    (directory._programs / "readlink").unlink()
+    directory.install(LocalCaSource(local_ca(source._directory), "other"))
+    assert directory.get_fact(InstalledPair).layout == sound_layout(with_ca=True)
+
+
 def test_a_full_disk_is_one_line(directory: Directory, source: LocalCaSource) -> None:
     directory.install(source)
     before = directory.get_fact(InstalledPair), _served(directory)
