@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from ssl import SSLError
 
 from starlette.types import ASGIApp
 
@@ -71,6 +72,7 @@ from oauth_server.settings import Settings, StoreSettings
 from oauth_server.store.interface import Observer, Store
 from oauth_server.store.memory import MemoryStore
 from oauth_server.store.redis import RedisStore
+from oauth_server.store.redis.endpoint import Endpoint, Socket, Tls
 from oauth_server.systemd import Passed
 from oauth_server.users import Users
 
@@ -436,9 +438,24 @@ def _signer(key: ActiveKey, observe: SignObserver) -> BoundedSigner:
 
 def open_store(settings: StoreSettings, observe: Observer | None = None) -> Store:
     """Connects when it is first asked. Raises OperatorError."""
-    if settings.socket is None:
+    endpoint = _redis(settings)
+    if endpoint is None:
         return MemoryStore()
     password = None
     if settings.password_file is not None:
         password = files.read_text(Path(settings.password_file)).rstrip("\r\n")
-    return RedisStore(settings.socket, settings.username, password, observe)
+    return RedisStore(endpoint, settings.username, password, observe)
+
+
+def _redis(settings: StoreSettings) -> Endpoint | None:
+    if settings.socket is not None:
+        return Socket(settings.socket)
+    if settings.address is None:
+        return None
+    host, port = settings.address
+    assert settings.ca_file is not None  # noqa: S101 - settings are refused without it
+    try:
+        return Tls(host, port, name=settings.server_name or host, ca_file=Path(settings.ca_file))
+    except OSError as error:
+        reason = "holds no certificate in PEM" if isinstance(error, SSLError) else error.strerror
+        raise OperatorError(f"store.ca_file: {settings.ca_file}: {reason}") from None

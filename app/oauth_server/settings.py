@@ -28,16 +28,31 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`url` is `memory:` or `unix://` and the path of Redis's socket."""
+    """`url` is `memory:`, `unix://` and the path of Redis's socket, or `rediss://HOST:PORT`.
+
+    Over TLS Redis's certificate must be `server_name`'s (the URL's host, if it isn't given), from
+    a CA in `ca_file`.
+    """
 
     url: str = MEMORY
     username: str | None = None
     password_file: str | None = None
+    ca_file: str | None = None
+    server_name: str | None = None
 
     @property
     def socket(self) -> Path | None:
-        """Redis's socket, or None for the memory store."""
-        return None if self.url == MEMORY else Path(urlsplit(self.url).path)
+        """Redis's socket, or None for another store."""
+        return Path(urlsplit(self.url).path) if self.url.startswith("unix:") else None
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port of a Redis over TLS, or None for another store."""
+        parts = urlsplit(self.url)
+        if parts.scheme != "rediss":
+            return None
+        assert parts.hostname is not None  # noqa: S101 - `load` has checked it
+        return parts.hostname, parts.port or 6379
 
 
 class Pkcs11Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,8 +196,21 @@ def _absolute(path: str) -> Iterator[str]:
 
 
 def _store_url(url: str) -> Iterator[str]:
-    if url != MEMORY and (not url.startswith("unix:///") or re.search(r"[?#\0]", url)):
-        yield "must be memory: or unix:// and the absolute path of Redis's socket"
+    is_socket = url.startswith("unix:///") and not re.search(r"[?#\0]", url)
+    if url != MEMORY and not is_socket and not _is_redis_over_tls(url):
+        yield (
+            "must be memory:, unix:// and the absolute path of Redis's socket, or "
+            "rediss://HOST:PORT (redis:// would send the password in the clear)"
+        )
+
+
+def _is_redis_over_tls(url: str) -> bool:
+    """A host and perhaps a port: a password in it would be in a file that is not secret."""
+    host = re.fullmatch(r"rediss://([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?", url)
+    try:
+        return host is not None and urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 _RULES: schema.Rules = {
@@ -192,6 +220,7 @@ _RULES: schema.Rules = {
     "store.password_file": _absolute,
     "signing.pkcs11.module": _absolute,
     "signing.pkcs11.pin_file": _absolute,
+    "store.ca_file": _absolute,
     "keys_directory": _absolute,
     "clients_file": _absolute,
     "users_file": _absolute,
@@ -209,6 +238,14 @@ def _check_store(store: StoreSettings, report: schema.Report) -> None:
         report("store", "username and password_file belong together")
     if store.url == MEMORY and store.username is not None:
         report("store.username", "has no meaning for the memory store")
+    over_tls = store.url.startswith("rediss:")
+    if over_tls and store.ca_file is None:
+        report("store.ca_file", "is missing: who answers at rediss:// is verified")
+    if over_tls and store.username is None:
+        report("store.username", "is missing: whoever reaches the port could be the server")
+    for name in () if over_tls else ("ca_file", "server_name"):
+        if getattr(store, name) is not None:
+            report(f"store.{name}", "has a meaning for rediss:// alone")
 
 
 def _check_keys(settings: Settings, report: schema.Report) -> None:

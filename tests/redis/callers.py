@@ -14,12 +14,13 @@ from typing import Any
 
 from oauth_server.store.interface import Digest, Proof, RefreshToken, Replay
 from oauth_server.store.redis import RedisStore
+from oauth_server.store.redis.endpoint import Socket
 
 _MINUTE = timedelta(minutes=1)
 
 
 async def main(socket: str, password: str) -> None:
-    store = RedisStore(Path(socket), "oauth_server", password)
+    store = RedisStore(Socket(Path(socket)), "oauth_server", password)
     await asyncio.gather(*(store.ping() for _ in range(20)))
     print("ready", flush=True)
     orders = json.loads(await asyncio.to_thread(sys.stdin.readline))

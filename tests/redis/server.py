@@ -6,6 +6,7 @@ import hashlib
 import resource
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 
 from oauth_server.store.interface import Observer
 from oauth_server.store.redis import RedisStore
+from oauth_server.store.redis.endpoint import Socket
 from roles.files import render
 from tests.redis.programs import Program
 
@@ -21,10 +23,21 @@ PASSWORD = "a password of 256 bits"
 _EXAMINER = "examiner"
 
 
+@dataclass(frozen=True)
+class Tls:
+    """A port on loopback beside the socket; both files are PEM."""
+
+    port: int
+    certificate: Path
+    key: Path
+
+
 class Server:
     """A child process, killed by its pid. What it has written stays, and `start` reads it again."""
 
-    def __init__(self, directory: Path, program: Program, maxmemory: str = "100mb") -> None:
+    def __init__(
+        self, directory: Path, program: Program, maxmemory: str = "100mb", tls: Tls | None = None
+    ) -> None:
         self.directory = directory
         self.socket = directory / "redis.sock"
         self._program = program
@@ -34,7 +47,7 @@ class Server:
         # The server's user must not see what tests look at.
         (directory / "users.acl").write_text(f"{acl}user {_EXAMINER} on nopass ~* &* +@all\n")
         (directory / "redis.conf").write_text(
-            render("redis/redis.conf.j2", acl=directory / "users.acl", maxmemory=maxmemory)
+            render("redis/redis.conf.j2", acl=directory / "users.acl", maxmemory=maxmemory, tls=tls)
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -95,4 +108,4 @@ class Server:
         )
 
     def store(self, *, password: str = PASSWORD, observer: Observer | None = None) -> RedisStore:
-        return RedisStore(self.socket, "oauth_server", password, observer)
+        return RedisStore(Socket(self.socket), "oauth_server", password, observer)

@@ -12,6 +12,7 @@ import pytest
 from oauth_server.errors import UnavailableError
 from oauth_server.store.interface import RevocationKind, TokenIdentity
 from oauth_server.store.redis import RedisStore
+from oauth_server.store.redis.endpoint import Socket
 from tests.redis.server import Server
 from tests.store_contract import Grant, begun, random_digest
 
@@ -263,6 +264,6 @@ async def test_nobody_is_the_default_user(
     redis: Server, credentials: tuple[str | None, str | None]
 ) -> None:
     """Its rights are for what Redis itself replays at a start."""
-    store = RedisStore(redis.socket, *credentials)
+    store = RedisStore(Socket(redis.socket), *credentials)
     assert await reason(store._redis.command("probe", "SET", "oauth:x", "x")) == "store_auth"
     await store.close()

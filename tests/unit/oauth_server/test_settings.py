@@ -68,6 +68,36 @@ log_file: /l
     assert (loaded.clients_file, loaded.log_file) == ("/c", "/l")
 
 
+def test_redis_may_be_on_another_host(tmp_path: Path) -> None:
+    given = "username: u, password_file: /pw, ca_file: /ca, server_name: auth.example.com"
+    for url, address in [
+        ("rediss://10.0.0.3", ("10.0.0.3", 6379)),
+        ("rediss://state.example.com:6380", ("state.example.com", 6380)),
+        ("rediss://[2001:db8::3]:6379", ("2001:db8::3", 6379)),
+    ]:
+        loaded = settings.load(write(tmp_path, f'{ISSUER}store: {{url: "{url}", {given}}}\n'))
+        assert (loaded.store.socket, loaded.store.address) == (None, address)
+
+
+@pytest.mark.parametrize(
+    ("store", "problem"),
+    [
+        ("url: redis://10.0.0.3:6379", "store.url: must be memory:, unix:// and"),
+        ("url: rediss://u:pw@10.0.0.3", "store.url: must be memory:, unix:// and"),
+        ("url: rediss://10.0.0.3:66000", "store.url: must be memory:, unix:// and"),
+        ("url: rediss://10.0.0.3/0", "store.url: must be memory:, unix:// and"),
+        ("url: rediss://10.0.0.3, ca_file: /ca", "store.username: is missing"),
+        ("url: rediss://10.0.0.3, username: u, password_file: /p", "store.ca_file: is missing"),
+        ("url: unix:///s, ca_file: /ca", "store.ca_file: has a meaning for rediss:// alone"),
+    ],
+)
+def test_redis_on_another_host_is_verified_and_asks_for_a_password(
+    tmp_path: Path, store: str, problem: str
+) -> None:
+    found = problems(tmp_path, f"{ISSUER}store: {{{store}}}\n")
+    assert any(line.startswith(problem) for line in found), found
+
+
 @pytest.mark.parametrize("seconds", [60, 86400])
 def test_the_limits_of_a_lifetime_are_allowed(tmp_path: Path, seconds: int) -> None:
     path = write(tmp_path, ISSUER + f"access_token_lifetime: {seconds}\n")
@@ -108,11 +138,13 @@ def test_the_limits_of_a_lifetime_are_allowed(tmp_path: Path, seconds: int) -> N
         (ISSUER + "store: {usernam: x}", "store.usernam: is not known; did you mean username?"),
         (
             ISSUER + "store: {url: 'redis://localhost'}",
-            "store.url: must be memory: or unix:// and the absolute path of Redis's socket",
+            ("store.url: must be memory:, unix:// and the absolute path of Redis's socket, or "
+            "rediss://HOST:PORT (redis:// would send the password in the clear)"),
         ),
         (
             ISSUER + "store: {url: 'unix://run/redis.sock'}",
-            "store.url: must be memory: or unix:// and the absolute path of Redis's socket",
+            ("store.url: must be memory:, unix:// and the absolute path of Redis's socket, or "
+            "rediss://HOST:PORT (redis:// would send the password in the clear)"),
         ),
         (
             ISSUER + "store: {url: 'unix:///redis.sock', username: x}",

@@ -1,8 +1,6 @@
-"""The store in Redis, over a unix socket."""
+"""The store in Redis, over a unix socket or TLS."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from oauth_server.store.interface import Observer
 from oauth_server.store.redis.assertions import RedisAssertions
@@ -11,6 +9,7 @@ from oauth_server.store.redis.codes import RedisCodes
 from oauth_server.store.redis.connections import Connections
 from oauth_server.store.redis.consents import RedisConsents
 from oauth_server.store.redis.denylist import RedisDenylist
+from oauth_server.store.redis.endpoint import Endpoint
 from oauth_server.store.redis.families import RedisFamilies
 from oauth_server.store.redis.sessions import RedisSessions
 from oauth_server.store.redis.throttles import RedisThrottles
@@ -30,12 +29,12 @@ class RedisStore(
 
     def __init__(
         self,
-        path: Path,
+        endpoint: Endpoint,
         username: str | None,
         password: str | None,
         observer: Observer | None = None,
     ) -> None:
-        super().__init__(Connections(path, username, password, observer))
+        super().__init__(Connections(endpoint, username, password, observer))
 
     async def ping(self) -> None:
         await self._redis.command("ping", "PING")

@@ -7,13 +7,11 @@ connecting, authenticating and answering, and is never sent twice.
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from redis.asyncio import UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -21,16 +19,12 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from oauth_server.errors import UnavailableError
 from oauth_server.store.interface import Observer
 from oauth_server.store.redis import reasons
+from oauth_server.store.redis.endpoint import Endpoint
 from oauth_server.store.redis.scripts import Script
-
-# asyncio's own can miss its moment before 3.11.3 (redis/redis-py#2633).
-if sys.version_info >= (3, 11, 3):
-    from asyncio import timeout as bound  # type: ignore[attr-defined]  # mypy asks for 3.10's
-else:
-    from async_timeout import timeout as bound
+from oauth_server.timeouts import bound
 
 BOUND = timedelta(seconds=1)
-"""Redis on the same host answers in a fraction of a millisecond."""
+"""Redis on the same host answers in a fraction of a millisecond, over TLS in a few."""
 
 _MOST = 32
 
@@ -40,17 +34,17 @@ Argument = str | int
 class Connections:
     def __init__(
         self,
-        path: Path,
+        endpoint: Endpoint,
         username: str | None,
         password: str | None,
         observer: Observer | None = None,
     ) -> None:
-        self._path = str(path)
+        self._endpoint = endpoint
         self._username = username
         self._password = password
         self._observer = observer
         self._slots = asyncio.Semaphore(_MOST)
-        self._idle: list[UnixDomainSocketConnection] = []
+        self._idle: list[AbstractConnection] = []
         self._closed = False
 
     # Any: what Redis replies is whatever the command gives.
@@ -112,11 +106,11 @@ class Connections:
             else:
                 await connection.disconnect(nowait=True)
 
-    async def _ask(self, connection: UnixDomainSocketConnection, *command: Argument) -> Any:
+    async def _ask(self, connection: AbstractConnection, *command: Argument) -> Any:
         await connection.send_command(*command)
         return await connection.read_response()
 
-    async def _take(self) -> UnixDomainSocketConnection:
+    async def _take(self) -> AbstractConnection:
         """A connection on which nothing has been sent and nothing is to be read."""
         while self._idle:
             connection = self._idle.pop()
@@ -124,8 +118,7 @@ class Connections:
             if not await connection.can_read():
                 return connection
             await connection.disconnect(nowait=True)
-        connection = UnixDomainSocketConnection(
-            path=self._path,
+        connection = self._endpoint.connection(
             username=self._username,
             password=self._password,
             decode_responses=True,

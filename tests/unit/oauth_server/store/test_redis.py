@@ -11,10 +11,11 @@ import pytest
 
 from oauth_server.errors import ErrorCode, UnavailableError
 from oauth_server.store.redis import RedisStore
+from oauth_server.store.redis.endpoint import Socket
 
 
 async def ping(path: Path) -> None:
-    store = RedisStore(path, "oauth_server", "hunter2")
+    store = RedisStore(Socket(path), "oauth_server", "hunter2")
     try:
         await store.ping()
     finally:
