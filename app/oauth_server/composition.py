@@ -55,14 +55,19 @@ from oauth_server.http.token import TokenEndpoint
 from oauth_server.keys import removed, served
 from oauth_server.keys.following import Follower
 from oauth_server.keys.jose import PublicKey
+from oauth_server.keys.pkcs11.key import TokenKey
+from oauth_server.keys.pkcs11.signer import TokenSigner
 from oauth_server.keys.ring import KeyRing
 from oauth_server.keys.served import ServedFile
 from oauth_server.keys.signer import (
     BoundedSigner,
     ConfirmedSigner,
+    FileSigner,
     NoSigner,
     Signer,
+    SignObserver,
 )
+from oauth_server.keys.source import ActiveKey
 from oauth_server.loading import Loaded
 from oauth_server.metrics import Metrics
 from oauth_server.models import GrantType
