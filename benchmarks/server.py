@@ -7,7 +7,8 @@ import socket
 import sys
 from pathlib import Path
 
-from oauth_server import clients, composition, loading, systemd, users
+from oauth_server import clients, loading, systemd, users
+from oauth_server.composition.server import Server
 from oauth_server.loading import Loaded
 from oauth_server.log import LogFile
 from oauth_server.settings import Settings, load
@@ -24,7 +25,7 @@ def main(config: Path, descriptor: int) -> None:
         loading.ring(settings),
         users.load(Path(settings.users_file)),
     )
-    server = composition.Server(
+    server = Server(
         loaded,
         store=MemoryStore(),
         sink=LogFile(Path(settings.log_file)),

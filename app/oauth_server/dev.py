@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from urllib.parse import urlencode
 
 from oauth_server import passwords
-from oauth_server.composition import Server
+from oauth_server.composition.server import Server
 from oauth_server.errors import OperatorError
 from oauth_server.keys.jose import PrivateKey
 from oauth_server.keys.ring import KeyRing

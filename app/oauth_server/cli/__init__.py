@@ -39,14 +39,15 @@ def _serve(options: argparse.Namespace) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGHUP})
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     # Here and not above: the other commands do without the web framework, and start faster.
-    from oauth_server import composition, dev
+    from oauth_server import dev
+    from oauth_server.composition.server import activated
 
     if options.dev:
         server = dev.server(options.port if options.port is not None else 8000)
     elif options.port is not None:
         raise OperatorError("--port goes with --dev: systemd holds the server's sockets otherwise")
     else:
-        server = composition.activated(options.config)
+        server = activated(options.config)
     asyncio.run(server.run())
     return 0
 

@@ -130,7 +130,7 @@ def finish(settings: Settings, directory: Path) -> bool:
 
 async def _revoke(settings: Settings, line: Removed) -> None:
     # Here and not above: other commands do without the server, and start faster.
-    from oauth_server.composition import open_store
+    from oauth_server.composition.backends import open_store
 
     store = open_store(settings.store)
     try:

@@ -1,4 +1,4 @@
-"""The only wiring: settings in, a server out."""
+"""What runs: it serves an application, and replaces it when something else is to be served."""
 
 from __future__ import annotations
 
@@ -10,149 +10,42 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
-from ssl import SSLError
 
 from starlette.types import ASGIApp
 
-from oauth_server import files, loading, log, monitoring, systemd
+from oauth_server import loading, log, monitoring, systemd
 from oauth_server import settings as settings_file
-from oauth_server.clients import Clients
+from oauth_server.composition.application import application
+from oauth_server.composition.backends import open_store, signer_for
 from oauth_server.errors import OperatorError, UnavailableError
 from oauth_server.fleet import identity, record
 from oauth_server.fleet.membership import Membership, Published
-from oauth_server.grants.authentication import ClientAuthenticator
-from oauth_server.grants.authorization_code import AuthorizationCode
-from oauth_server.grants.client_credentials import ClientCredentials
-from oauth_server.grants.code_issuing import CodeIssuer
-from oauth_server.grants.delegation import DelegatedTokens
-from oauth_server.grants.interface import Grant
-from oauth_server.grants.introspection import Introspection
-from oauth_server.grants.issued_tokens import IssuedTokens
-from oauth_server.grants.refresh_token import RefreshTokenGrant
-from oauth_server.grants.revocation import Revocation
-from oauth_server.grants.tokens import AccessTokens
 from oauth_server.http import app as http_app
-from oauth_server.http import html, serving
-from oauth_server.http.account import AccountEndpoint
-from oauth_server.http.authorize import AuthorizeEndpoint
+from oauth_server.http import serving
 from oauth_server.http.boundary import Boundary
 from oauth_server.http.client_address import ClientAddress
-from oauth_server.http.client_authentication import AuthenticatedForm
-from oauth_server.http.documents import DocumentEndpoint
 from oauth_server.http.generations import Current, Generation
 from oauth_server.http.health import ReadyEndpoint
-from oauth_server.http.introspect import IntrospectEndpoint
-from oauth_server.http.login import Login
-from oauth_server.http.logout import LogoutEndpoint
 from oauth_server.http.metrics import MetricsEndpoint
 from oauth_server.http.responses import ErrorResponses
-from oauth_server.http.revoke import RevokeEndpoint
 from oauth_server.http.serving import Certificate
-from oauth_server.http.sessions import Sessions
-from oauth_server.http.token import TokenEndpoint
 from oauth_server.keys import removed, served
 from oauth_server.keys.following import Follower
-from oauth_server.keys.jose import PublicKey
-from oauth_server.keys.pkcs11.key import TokenKey
-from oauth_server.keys.pkcs11.signer import TokenSigner
 from oauth_server.keys.ring import KeyRing
 from oauth_server.keys.served import ServedFile
 from oauth_server.keys.signer import (
     BoundedSigner,
     ConfirmedSigner,
-    FileSigner,
     NoSigner,
-    Signer,
-    SignObserver,
 )
-from oauth_server.keys.source import ActiveKey
 from oauth_server.loading import Loaded
 from oauth_server.metrics import Metrics
-from oauth_server.models import GrantType
 from oauth_server.passwords import PasswordChecker
-from oauth_server.protocol import metadata
-from oauth_server.settings import Settings, StoreSettings
-from oauth_server.store.interface import Observer, Store
-from oauth_server.store.memory import MemoryStore
-from oauth_server.store.redis import RedisStore
-from oauth_server.store.redis.endpoint import Endpoint, Socket, Tls
+from oauth_server.store.interface import Store
 from oauth_server.systemd import Passed
-from oauth_server.users import Users
 
 _journal = logging.getLogger("oauth_server")
-
-
-def application(
-    settings: Settings,
-    registered: Clients,
-    published: Sequence[PublicKey],
-    *,
-    store: Store,
-    signer: BoundedSigner,
-    sink: log.Sink,
-    people: Users,
-    checker: PasswordChecker,
-    metrics: Metrics,
-) -> ASGIApp:
-    """Everything that a reload replaces; what it is given lives on."""
-    if people:
-        html.prepare()
-    sessions = Sessions(store, people, timedelta(seconds=settings.session_lifetime))
-    login = Login(people, checker, store, sessions)
-    leeway = timedelta(seconds=settings.clock_leeway)
-    codes = CodeIssuer(
-        store,
-        timedelta(seconds=settings.code_timeout),
-        timedelta(seconds=settings.refresh_token_lifetime),
-        settings.lifetime + leeway,
-    )
-    grants = _grants(settings, store, signer, people)
-    form = AuthenticatedForm(ClientAuthenticator(registered, store, settings.issuer, leeway))
-    issued = IssuedTokens(settings.issuer, {key.kid: key for key in published}, leeway)
-    return Boundary(
-        html.NothingHere(
-            http_app.routes(
-                token=TokenEndpoint(form, grants, signer.check_room),
-                revoke=RevokeEndpoint(form, Revocation(issued, store, leeway)),
-                introspect=IntrospectEndpoint(
-                    form,
-                    Introspection(settings.issuer, issued, store, registered, people.is_active),
-                ),
-                metadata=DocumentEndpoint("metadata", metadata.document(settings.issuer, grants)),
-                jwks=DocumentEndpoint(
-                    "jwks",
-                    {"keys": [key.to_jwk() for key in published]},
-                    settings.timing.cache,
-                ),
-                ready=ReadyEndpoint(store, signer),
-                authorize=AuthorizeEndpoint(
-                    settings.issuer, registered, login, sessions, store, codes
-                ),
-                account=AccountEndpoint(registered, login, sessions, store),
-                logout=LogoutEndpoint(sessions),
-            )
-        ),
-        ClientAddress(settings.trusted_networks),
-        ErrorResponses(settings.issuer, settings.scope_error_status),
-        sink,
-        metrics,
-    )
-
-
-def _grants(
-    settings: Settings, store: Store, signer: Signer, people: Users
-) -> Mapping[GrantType, Grant]:
-    tokens = AccessTokens(settings.issuer, settings.lifetime, signer)
-    delegated = DelegatedTokens(tokens, settings.issuer, people.is_active)
-    lifetime = timedelta(seconds=settings.refresh_token_lifetime)
-    grace = timedelta(seconds=settings.refresh_reuse_grace)
-    return {
-        GrantType.AUTHORIZATION_CODE: AuthorizationCode(store, delegated, lifetime),
-        GrantType.CLIENT_CREDENTIALS: ClientCredentials(tokens, settings.issuer),
-        GrantType.REFRESH_TOKEN: RefreshTokenGrant(store, delegated, grace),
-    }
 
 
 class Server:
@@ -389,7 +282,7 @@ class Server:
     def _new_signer(self, ring: KeyRing) -> BoundedSigner:
         if ring.active is None:
             return NoSigner()
-        signer = _signer(ring.active, self._metrics.signature)
+        signer = signer_for(ring.active, self._metrics.signature)
         if self._follower is None:
             return signer
         return ConfirmedSigner(signer, self._follower.is_stale)
@@ -433,34 +326,3 @@ def activated(config: Path) -> Server:
         reopen=sink.reopen,
         follow=True,
     )
-
-
-def _signer(key: ActiveKey, observe: SignObserver) -> BoundedSigner:
-    if isinstance(key, TokenKey):
-        return TokenSigner(key, observe=observe)
-    return FileSigner(key, observe=observe)
-
-
-def open_store(settings: StoreSettings, observe: Observer | None = None) -> Store:
-    """Connects when it is first asked. Raises OperatorError."""
-    endpoint = _redis(settings)
-    if endpoint is None:
-        return MemoryStore()
-    password = None
-    if settings.password_file is not None:
-        password = files.read_text(Path(settings.password_file)).rstrip("\r\n")
-    return RedisStore(endpoint, settings.username, password, observe)
-
-
-def _redis(settings: StoreSettings) -> Endpoint | None:
-    if settings.socket is not None:
-        return Socket(settings.socket)
-    if settings.address is None:
-        return None
-    host, port = settings.address
-    assert settings.ca_file is not None  # noqa: S101 - settings are refused without it
-    try:
-        return Tls(host, port, name=settings.server_name or host, ca_file=Path(settings.ca_file))
-    except OSError as error:
-        reason = "holds no certificate in PEM" if isinstance(error, SSLError) else error.strerror
-        raise OperatorError(f"store.ca_file: {settings.ca_file}: {reason}") from None
