@@ -43,6 +43,16 @@ def checkout(tmp_path: Path) -> Path:
             "/etc/systemd/system/oauth-server.socket",
             "oauth-server.socket",
         ),
+        (
+            "oauth_server/oauth-key-rotate.timer.j2",
+            "/etc/systemd/system/oauth-key-rotate.timer",
+            "oauth-key-rotate.timer",
+        ),
+        (
+            "oauth_server/oauth-key-rotate.service.j2",
+            "/etc/systemd/system/oauth-key-rotate.service",
+            "oauth-key-rotate.timer",
+        ),
         ("gateway/nginx.conf.j2", "/etc/nginx/nginx.conf", "nginx"),
         ("chrony/chrony.conf.j2", "/etc/chrony/chrony.conf", "chrony"),
         ("logrotate/oauth-server.j2", "/etc/logrotate.d/oauth-server", "logrotate.timer"),
