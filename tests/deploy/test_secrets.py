@@ -47,15 +47,15 @@ done
 # Every log of the host, whoever writes it; the journal's own files are read by its program. And
 # what a process left that died: in its directory, or with whoever the kernel hands cores to.
 _LOGS = (
-    "sudo sh -c 'journalctl --no-pager -o export; "
+    "sudo sh -c '{ journalctl --no-pager -o export; "
     "find /var/log -path /var/log/journal -prune -o -type f -exec zcat -f {} +; "
     'find / -xdev -type f \\( -name core -o -name "core.[0-9]*" -o -path "*/coredump/*" \\) '
-    '-size +0 ! -path "/usr/*" -exec cat {} +\''
+    "-size +0 ! -path \"/usr/*\" -exec cat {} +; }' | LC_ALL=C tr -c '[:print:]\\n' '?'"
 )
 # As a fault in a library would. systemd starts it again, and nginx' master its worker.
 _CRASH = (
     "sudo systemctl kill --signal=SEGV oauth-server.service; "
-    "sudo kill -SEGV $(cat /proc/$(cat /run/nginx.pid)/task/*/children); sleep 2; "
+    "sudo sh -c 'kill -SEGV $(cat /proc/$(cat /run/nginx.pid)/task/*/children)'; sleep 2; "
     "for try in 1 2 3 4 5 6 7 8 9; do systemctl is-active -q oauth-server && break; sleep 1; done"
 )
 
