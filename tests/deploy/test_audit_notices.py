@@ -123,7 +123,7 @@ MUTATIONS = [
     ),
     _mode("BASE-02 FILES-01", "/opt/oauth-server/releases", "777", "755"),
     _mode("FILES-01", "/etc/systemd", "777", "755"),
-    _mode("FILES-01", "/var/log", "777", "755"),
+    _mode("FILES-01 LOG-02", "/var/log", "777", "755"),
     _mode("FILES-01", "/etc/oauth2/keys/ring", "773", "711"),
     _mode("FILES-01", "/usr/lib/python3.11/encodings", "775", "755"),
     Mutation(
