@@ -17,59 +17,86 @@ from roles.gateway.facts import HasIpv6
 from roles.gateway.layout import LAYOUTS as GATEWAY
 from roles.gateway.tasks import gateway
 from roles.logrotate.tasks import logrotate
-from roles.oauth_server.tasks import oauth_server
+from roles.oauth_server.fleet import Others
+from roles.oauth_server.tasks import DistantStore, oauth_server, trusting
 from roles.preflight import preflight
 from roles.questions import rehearse
 from roles.redis.layout import LAYOUTS as REDIS
+from roles.redis.shared import password
 from roles.redis.tasks import redis
 from roles.sysctl.tasks import sysctl
 from roles.sysctl.ufw import UfwSysctlFile
+from roles.topology import ca_file
 
 quicken()
-data, target = preflight(inventory, host)
+data, target, place = preflight(inventory, host)
 
 system = target.platform
 by_acme = isinstance(data.certificates, AcmeData)
+fleet = place.fleet
+known_by = ca_file(data, system)
 
 
 def roles() -> None:
     # First: packages, the account and the directories that the others stand on.
-    base(target=target, more=("certbot",) if by_acme else ())
+    base(target=target, place=place, more=("certbot",) if by_acme else ())
     # Before anything listens: a listener reads its limits once.
     sysctl(data=data.sysctl)
     # Before certificates and tokens, which carry times.
     chrony(data=data.chrony, platform=system)
     # Before those that serve them.
     certificate = certificates(data=data.certificates, issuer=data.oauth_server.issuer)
-    # Before the server, which is ready only with its store.
-    password = redis(data=data.redis, platform=system)
-    # Before the gateway that leads to it.
-    oauth_server(
-        data=data.oauth_server,
-        clients=data.clients,
-        users=data.users,
-        target=target,
-        gateway_user=GATEWAY[system].user,
-        redis_unit=REDIS[system].service,
-        certificate=(certificate,),
-        password=(password,),
-        renewed_there=by_acme,
-    )
-    gateway(
-        issuer=data.oauth_server.issuer,
-        platform=system,
-        after=(certificate,),
-        challenges=WEBROOT if by_acme else None,
-    )
+    # Before the Redis that learns its hash.
+    own = []
+    if fleet and place.is_server:
+        own.append(password(name="Make the server's password [STATE-03]"))
+    # Before the servers, on whichever hosts, which are ready only with their store.
+    if place.is_state:
+        users = redis(
+            data=data.redis,
+            platform=system,
+            servers=tuple(server.name for server in fleet.servers) if fleet else (),
+            clients=tuple(server.address for server in place.redis_clients),
+        )
+        own.append(users)
+    # Before the gateways that lead to it.
+    if place.is_server:
+        oauth_server(
+            data=trusting(data.oauth_server, place),
+            clients=data.clients,
+            users=data.users,
+            target=target,
+            gateway_user=GATEWAY[system].user if place.is_gateway else "root",
+            redis_unit=REDIS[system].service if place.is_state else None,
+            certificate=(certificate,),
+            password=tuple(own),
+            renewed_there=by_acme,
+            store=DistantStore.of(place, data.oauth_server.issuer, known_by),
+            others=Others(fleet.servers, known_by) if fleet else None,
+        )
+    if place.is_gateway:
+        gateway(
+            issuer=data.oauth_server.issuer,
+            platform=system,
+            after=(certificate,),
+            challenges=WEBROOT if by_acme else None,
+            upstreams=tuple(server.in_url for server in place.upstreams),
+            ca_file=known_by,
+        )
     # After what it lets clients in to.
-    firewall(platform=system, more=(80,) if by_acme else ())
+    firewall(platform=system, place=place, more=(80,) if by_acme else ())
     # After port 80 is open and answers.
     if isinstance(data.certificates, AcmeData):
         acme(data=data.certificates, issuer=data.oauth_server.issuer, platform=system)
-    # After the server, whose log it rotates.
-    logrotate(data=data.logrotate, platform=system)
-    # Last: a jail whose log is missing stops the whole daemon.
-    fail2ban(data=data.fail2ban, platform=system)
+    if place.is_server:
+        # After the server, whose log it rotates.
+        logrotate(data=data.logrotate, platform=system)
+        # Last: a jail whose log is missing stops the whole daemon.
+        fail2ban(
+            data=data.fail2ban,
+            platform=system,
+            gateways=tuple(gateway.address for gateway in place.proxies),
+        )
 
 
 # Once to learn what they will ask, so that it is asked together, and once in earnest.

@@ -41,6 +41,12 @@ def _network(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    if not _is_address(value):
+        raise ValueError("must be an IP address")
+    return value
+
+
 def _host(value: str) -> str:
     """A host name in lower case, or an address."""
     if not (_is_name(value) or _is_address(value)):
@@ -118,6 +124,7 @@ def _password_hash(value: str) -> str:
 _UNITS = {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 
 Host = Annotated[str, AfterValidator(_host)]
+Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
 Issuer = Annotated[str, AfterValidator(_issuer)]
 RedirectUri = Annotated[str, AfterValidator(_redirect_uri)]
@@ -263,8 +270,12 @@ class LogrotateData(Data):
 
 
 class HostData(Data):
-    """Everything a host may carry. Without `users` the command line on the host keeps them."""
+    """Everything a host may carry. Without `users` the command line on the host keeps them.
 
+    `address` is where the other hosts of a fleet reach it.
+    """
+
+    address: Address | None = None
     sudo_password: Annotated[Source, Field(strict=False)] | None = None
     oauth_server: OAuthServerData
     clients: Annotated[tuple[ClientData, ...], Field(strict=False)] = ()

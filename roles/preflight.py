@@ -9,37 +9,37 @@ from pyinfra.api import Host, Inventory
 from pyinfra.connectors.fake import FakeConnector
 from pyinfra.connectors.ssh import SSHConnector
 
-from roles import hostdata, lock, sudo_password
+from roles import hostdata, lock, sudo_password, topology
 from roles.connection import losses_are_failures
 from roles.facts import HostSystem
 from roles.hostdata import HostData, HostDataError
 from roles.platform import Target, UnsupportedPlatformError, identify
+from roles.topology import Place
 
-# Each host is all three; a host for one part alone would miss what the others give it.
-_PARTS = frozenset({"auth_servers", "gateways", "state"})
 _CONNECTION_KEYS = frozenset(SSHConnector.data_meta) | frozenset(FakeConnector.data_meta)
 
 
-def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
-    """This host's checked data and what it is.
+def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target, Place]:
+    """This host's checked data, what it is, and what it does among the others.
 
     The data of every host is checked, so that a fault in one stops the run for all.
     Raises HostDataError with all faults, SecretError or SudoError, LockError while another deploy
     is at work, or UnsupportedPlatformError.
     """
     faults, checked = [], {}
-    parts = {group for member in inventory for group in member.groups if group in _PARTS}
     for member in inventory:
-        if missing := parts - set(member.groups):
-            faults.append(
-                f"{member.name}: groups: is not in {', '.join(sorted(missing))}; every host is in "
-                "each of auth_servers, gateways and state that the inventory names"
-            )
         faults += _shown_passwords(member)
         try:
             checked[member.name] = _validated(member)
         except HostDataError as error:
             faults.append(str(error))
+    groups = {
+        member.name: frozenset(member.groups) & frozenset(topology.GROUPS) for member in inventory
+    }
+    found, amiss = topology.places(groups, checked)
+    faults += amiss
+    if not faults and found[host.name].fleet and not _all_take_part(inventory, host):
+        faults.append("a fleet's hosts are deployed together: leave --limit out")
     if faults:
         raise HostDataError("\n".join(["the inventory is refused:", *faults]))
     data = checked[host.name]
@@ -48,7 +48,11 @@ def preflight(inventory: Inventory, host: Host) -> tuple[HostData, Target]:
     losses_are_failures(host)
     # Before the first fact: what is read must still be true when it is acted on.
     lock.hold(host.state)
-    return data, _target(host)
+    return data, _target(host), found[host.name]
+
+
+def _all_take_part(inventory: Inventory, host: Host) -> bool:
+    return all(host.state.is_host_in_limit(member) for member in inventory)
 
 
 # Each host's turn checks them all.

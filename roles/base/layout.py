@@ -1,6 +1,7 @@
 """What a host needs before any role: packages, by platform."""
 
 from roles.platform import Platform
+from roles.topology import Place
 
 # What minimal images lack.
 _DEBIAN = (
@@ -38,3 +39,15 @@ PACKAGES = {
     Platform.UBUNTU_24_04: _DEBIAN,
     Platform.EL_9: _EL,
 }
+
+
+def unneeded(place: Place) -> frozenset[str]:
+    """What serves other hosts of the fleet: installed, it would run with its own defaults."""
+    packages: list[str] = []
+    if not place.is_gateway:
+        packages += ["nginx"]
+    if not place.is_state:
+        packages += ["redis", "redis-server"]
+    if not place.is_server:
+        packages += ["fail2ban", "fail2ban-server", "fail2ban-systemd"]
+    return frozenset(packages)

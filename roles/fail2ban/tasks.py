@@ -31,10 +31,11 @@ said=$(fail2ban-client -c "$stage/all" -t 2>&1) || { echo "$said" >&2; exit 1; }
 
 
 @deploy("fail2ban")
-def fail2ban(data: Fail2banData, platform: Platform) -> None:
+def fail2ban(data: Fail2banData, platform: Platform, gateways: tuple[str, ...] = ()) -> None:
+    """`gateways` are addresses behind which everybody else is: to ban one is to ban them all."""
     # sudo would take the variable away that says where the deploy comes from.
     controller = host.get_fact(SshPeer, _sudo=False)
-    trusted = ["127.0.0.0/8", "::1", *data.ignore, *([controller] if controller else [])]
+    trusted = ["127.0.0.0/8", "::1", *data.ignore, *gateways, *([controller] if controller else [])]
     filtered = managed_file(
         name="Write the filter of the server's log [BAN-01]",
         path=_FILTER,

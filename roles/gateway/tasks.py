@@ -29,8 +29,13 @@ def gateway(
     platform: Platform,
     after: tuple[OperationMeta, ...] = (),
     challenges: str | None = None,
+    upstreams: tuple[str, ...] = (),
+    ca_file: str | None = None,
 ) -> None:
-    """`after` are other roles' operations that make what nginx reads.
+    """`upstreams` are the servers' hosts as in a URL, known by `ca_file`; without any it is the
+    one of this host, by its socket.
+
+    `after` are other roles' operations that make what nginx reads.
 
     `challenges` is the directory below which ACME's challenges lie, which port 80 is for. Who puts
     them there renews the certificate, too, and has nginx read it.
@@ -51,13 +56,15 @@ def gateway(
             certificate=_CERTIFICATE,
             key=_KEY,
             challenges=challenges,
+            upstreams=upstreams,
+            ca_file=ca_file,
         ),
         check='nginx -t -q -c "$candidate"',
     )
     if platform.is_el:
         policy_loaded(
             name="Let nginx reach the server's socket where SELinux is on [GW-02]",
-            text=render("gateway/portcullis.cil.j2"),
+            text=render("gateway/portcullis.cil.j2", upstreams=upstreams),
         )
     confined = drop_in(
         "nginx.service",
@@ -70,6 +77,10 @@ def gateway(
         service="nginx.service",
         feeds=[confined.path],  # of which a running process hears nothing
         after=(confined.written,),
-        reloaded=[_CONFIG, *(() if challenges else (_CERTIFICATE, _KEY))],
+        reloaded=[
+            _CONFIG,
+            *(() if challenges else (_CERTIFICATE, _KEY)),
+            *([ca_file] if ca_file and upstreams else ()),
+        ],
         reload_after=(*after, config),
     )

@@ -83,3 +83,18 @@ class ActiveKeyPair(FactBase[bool]):
             found == [f"oauth_user {mode}" for _, mode in (*_RING, *private)]
             for private in (_ON_A_TOKEN, _IN_A_FILE)
         )
+
+
+class WaitingKey(FactBase[bool]):
+    """Whether the ring has a key and none that is active: it waits until caches know it."""
+
+    @override
+    def command(self) -> str:
+        return (
+            f"cd {KEYS}/ring 2>/dev/null && test ! -L active && "
+            'for key in [!.]*/times.json; do test -e "$key" && echo yes && break; done; true'
+        )
+
+    @override
+    def process(self, output: Iterable[str]) -> bool:
+        return list(output) == ["yes"]

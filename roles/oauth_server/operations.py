@@ -14,6 +14,7 @@ from roles.oauth_server.facts import (
     RELEASES,
     ActiveKeyPair,
     InstalledReleases,
+    WaitingKey,
     WholeRelease,
 )
 from roles.oauth_server.release import Release
@@ -101,8 +102,10 @@ def old_releases_pruned(release: Release, kept: int) -> Generator[StringCommand,
 
 
 @operation()
-def key_ring() -> Generator[StringCommand, None, None]:
+def key_ring(joining: bool = False) -> Generator[StringCommand, None, None]:
     """Have keys for server.yaml's algorithm, made on the host; what becomes of them is its own.
+
+    `joining`: the first of them is published for a while before it signs.
 
     Owners and modes that were changed are put back: the account may have got another id since. The
     program's own lock decides between two runs at once, not the fact. It becomes the keys' owner by
@@ -111,10 +114,13 @@ def key_ring() -> Generator[StringCommand, None, None]:
     if host.get_fact(ActiveKeyPair):
         host.noop("there is a signing key")
         return
+    if joining and host.get_fact(WaitingKey):
+        host.noop("there is a key that will sign")
+        return
     # No link is followed. With protected_hardlinks nobody links to what isn't theirs.
     yield StringCommand(
         f"chown -hR oauth_user:oauth_group {KEYS} &&",
-        "/usr/local/bin/oauth-server keys init",
+        "/usr/local/bin/oauth-server keys init" + (" --joining" if joining else ""),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 from pyinfra import host
 from pyinfra.api import HiddenValue, deploy
@@ -13,6 +14,7 @@ from roles.files import managed_file, render
 from roles.hostdata import ClientData, OAuthServerData, UserData
 from roles.oauth_server import preview
 from roles.oauth_server.facts import CURRENT, KEYS, RELEASES
+from roles.oauth_server.fleet import FLEET, Others, fleet_file, identity, joins
 from roles.oauth_server.operations import (
     key_ring,
     old_releases_pruned,
@@ -24,6 +26,7 @@ from roles.paths import Directory, directories, owned_file
 from roles.platform import Target
 from roles.services import running
 from roles.token_data import Pkcs11Data
+from roles.topology import REDIS_PORT, Place
 
 _SETTINGS = "/etc/oauth2/server.yaml"
 _CLIENTS = "/etc/oauth2/clients.json"
@@ -46,6 +49,30 @@ _VERIFY_SOCKET = _VERIFY_BESIDE.format(service="oauth-server.service") + _VERIFY
 _VERIFY_TIMER = _VERIFY_BESIDE.format(service="oauth-key-rotate.service") + _VERIFY_UNIT
 
 
+@dataclass(frozen=True)
+class DistantStore:
+    """Redis on the host `address`, whose certificate is `server_name`'s by `ca_file`."""
+
+    address: str
+    url: str
+    server_name: str
+    ca_file: str
+
+    @classmethod
+    def of(cls, place: Place, issuer: str, ca_file: str) -> DistantStore | None:
+        """None where Redis is on the host itself."""
+        if (store := place.store) is None:
+            return None
+        url = f"rediss://{store.in_url}:{REDIS_PORT}"
+        return cls(store.address, url, issuer.removeprefix("https://"), ca_file)
+
+
+def trusting(data: OAuthServerData, place: Place) -> OAuthServerData:
+    """With the gateways that come over the network among the proxies that the server believes."""
+    gateways = (gateway.address for gateway in place.proxies)
+    return data.model_copy(update={"trusted_proxies": (*data.trusted_proxies, *gateways)})
+
+
 @deploy("oauth_server")
 def oauth_server(
     data: OAuthServerData,
@@ -53,19 +80,24 @@ def oauth_server(
     users: tuple[UserData, ...] | None,
     target: Target,
     gateway_user: str,
-    redis_unit: str,
+    redis_unit: str | None,
     certificate: tuple[OperationMeta, ...] = (),
     password: tuple[OperationMeta, ...] = (),
     renewed_there: bool = False,
+    store: DistantStore | None = None,
+    others: Others | None = None,
 ) -> None:
     """Only `gateway_user` may connect to the unix socket; `redis_unit` starts before the server.
+
+    `store` is where Redis is, if it isn't on this host, and there is no `redis_unit` then. `others`
+    are the servers of a fleet.
 
     `users` are None where the command line on the host keeps them.
 
     `certificate` and `password` are other roles' operations that make what the server reads.
     `renewed_there`: the host renews the certificate by itself, and reloads the server then.
     """
-    settings_text = render("oauth_server/server.yaml.j2", data=data)
+    settings_text = render("oauth_server/server.yaml.j2", data=data, store=store)
     clients_text = render("oauth_server/clients.json.j2", clients=_entries(clients))
     users_text = None
     if users is not None:
@@ -124,7 +156,15 @@ def oauth_server(
         name="Make the key directory [KEY-01]",
         wanted=[Directory(KEYS, "oauth_user", "oauth_group", "0711")],
     )
-    key_ring(name="Make signing keys where there are none [KEY-02]")
+    key_ring(
+        name="Make signing keys where there are none [KEY-02]",
+        joining=others is not None and joins(others),
+    )
+    fleet = []
+    if others is not None:
+        identity(name="Make the host's identity [KEY-09]")
+        # All hosts have made theirs before the first one is asked.
+        fleet.append(fleet_file(name="Write fleet.json [KEY-09]", others=others))
     owned_file(
         name="Make the log [LOG-01]",
         path=_LOG,
@@ -154,6 +194,7 @@ def oauth_server(
             redis_unit=redis_unit,
             systemd=target.platform.systemd,
             pkcs11=data.pkcs11,
+            store_address=store.address if store else None,
         ),
         check=_VERIFY_UNIT,
     )
@@ -167,6 +208,7 @@ def oauth_server(
             redis_unit=redis_unit,
             systemd=target.platform.systemd,
             pkcs11=data.pkcs11,
+            store_address=store.address if store else None,
         ),
         check=_VERIFY_UNIT,
     )
@@ -199,10 +241,15 @@ def oauth_server(
             "/etc/oauth2/redis.password",
             # systemd hands a credential over at a start alone.
             *([_PIN] if data.pkcs11 else ()),
+            *([store.ca_file] if store else ()),
         ],
         after=(*password, unpacked, switched, socket, metrics, unit, *([pin] if pin else ())),
-        reloaded=[_SETTINGS, _CLIENTS, _USERS, *(() if renewed_there else (_CERTIFICATE,))],
-        reload_after=(*certificate, registered, *known, settings),
+        reloaded=[
+            *(_SETTINGS, _CLIENTS, _USERS),
+            *(() if renewed_there else (_CERTIFICATE,)),
+            *([FLEET] if others else ()),
+        ],
+        reload_after=(*certificate, registered, *known, settings, *fleet),
     )
     running(
         name="Rotate keys when they are due [KEY-04]",

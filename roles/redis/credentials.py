@@ -27,18 +27,14 @@ _ACL_OWNER = "root:redis"
 _MODE = "640"
 
 
+PASSWORD_STATE = f"{_PASSWORD_OWNER} {_MODE}"
+
+
 # link(2) gives the name to one of two that make a password at once, whole and with its owner;
 # a run killed before it leaves no password, and one killed after it a password without an ACL.
-def _make() -> str:
+def make_password() -> str:
+    """Shell that has a sound password at `$password`; `$fresh` is a directory beside it."""
     return f"""\
-set -eu
-umask 077
-password={PASSWORD} acl={ACL}
-find "${{password%/*}}" "${{acl%/*}}" -maxdepth 1 -name '.portcullis-*' -type d -mmin +60 \\
-  -exec rm -rf {{}} + || :
-stage=$(mktemp -d "${{acl%/*}}/.portcullis-XXXXXX")
-fresh=$(mktemp -d "${{password%/*}}/.portcullis-XXXXXX")
-trap 'rm -rf "$stage" "$fresh"' EXIT
 if ! test -e "$password"; then
   od -An -N32 -tx1 /dev/urandom | tr -d ' \\n' > "$fresh/password"
   chown {_PASSWORD_OWNER} "$fresh/password"
@@ -50,7 +46,20 @@ test "$(wc -c < "$password")" = 64 && grep -Eqx '[0-9a-f]{{64}}' "$password" || 
   echo "$password holds no password of ours: remove it, and a new one is made" >&2; exit 1; }}
 chown {_PASSWORD_OWNER} "$password"
 chmod {_MODE} "$password"
-hash=$(sha256sum < "$password" | cut -c1-64)
+"""
+
+
+def _make() -> str:
+    return f"""\
+set -eu
+umask 077
+password={PASSWORD} acl={ACL}
+find "${{password%/*}}" "${{acl%/*}}" -maxdepth 1 -name '.portcullis-*' -type d -mmin +60 \\
+  -exec rm -rf {{}} + || :
+stage=$(mktemp -d "${{acl%/*}}/.portcullis-XXXXXX")
+fresh=$(mktemp -d "${{password%/*}}/.portcullis-XXXXXX")
+trap 'rm -rf "$stage" "$fresh"' EXIT
+{make_password()}hash=$(sha256sum < "$password" | cut -c1-64)
 candidate="$stage/${{acl##*/}}"
 sed "s/{HASH}/$hash/" > "$candidate"
 chown {_ACL_OWNER} "$candidate"
@@ -89,7 +98,7 @@ class CredentialsState(FactBase[Credentials]):
     @override
     def process(self, output: Iterable[str]) -> Credentials:
         *states, whence = [*output] or [""]
-        wanted = [f"{_PASSWORD_OWNER} {_MODE}", f"{_ACL_OWNER} {_MODE}"]
+        wanted = [PASSWORD_STATE, f"{_ACL_OWNER} {_MODE}"]
         return Credentials(states == wanted, whence)
 
     @staticmethod

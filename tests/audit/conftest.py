@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.audit import controls
+from tests.audit import controls, groups
 from tests.audit.subject import Answer, Subject, UnreachableError, address_of
 from tests.audit.tls import Client
 from tests.audit.verdict import not_checked
@@ -32,6 +32,11 @@ class ProbeClient:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("audit")
     group.addoption("--issuer", help="the issuer's URL (default: from the host's server.yaml)")
+    group.addoption(
+        "--groups",
+        default=",".join(groups.ALL),
+        help="what the hosts are, of auth_servers, gateways, state (default: all three)",
+    )
     group.addoption("--ca-file", help="PEM of the CA to trust (default: the system's)")
     group.addoption(
         "--probe-client",
@@ -62,8 +67,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if _is_the_audit(config) else collection_path.name.startswith("test_")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a report name the host, the control, its title and its references beside each result."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for other hosts, and let a report name host, control and references."""
+    if _is_the_audit(config):
+        here = groups.parsed(config.option.groups)
+        others = [item for item in items if not groups.concerns(item, here)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
     for item in items:
         parameters = getattr(item, "callspec", None)
         if parameters is None or "_testinfra_host" not in parameters.params:
@@ -102,6 +112,7 @@ def subject(host: Any, request: pytest.FixtureRequest) -> Subject:
             questions,
             option.issuer,
             address_of(host.backend.get_hostname(), option.ssh_config),
+            groups.parsed(option.groups),
         )
     try:
         subjects[key].answers("")
@@ -122,7 +133,8 @@ def answers(subject: Subject, request: pytest.FixtureRequest) -> dict[str, Answe
 def client(subject: Subject, request: pytest.FixtureRequest) -> Client:
     """Verified TLS 1.3 to the host, under the issuer's name."""
     try:
-        return Client(subject.address, subject.issuer_host, request.config.option.ca_file)
+        port = 443 if subject.is_gateway else 8443
+        return Client(subject.address, subject.issuer_host, request.config.option.ca_file, port)
     except OSError as error:
         pytest.fail(f"--ca-file holds no certificate: {error}", pytrace=False)
 

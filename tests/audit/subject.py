@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.audit.groups import ALL, GATEWAYS, SERVERS, STATE
 from tests.audit.verdict import not_checked
 
 Questions = Mapping[str, str]
@@ -31,6 +32,7 @@ _OWN = {
     "uid": "id -u",
     "os-release": "cat /etc/os-release",
     "settings": "cat /etc/oauth2/server.yaml",
+    "fleet": "cat /etc/oauth2/fleet.json 2> /dev/null || true",
 }
 
 
@@ -98,9 +100,17 @@ class Subject:
     """One host. Nothing is asked before the first answer is wanted, and then everything."""
 
     def __init__(
-        self, host: Any, questions: Mapping[str, Questions], issuer: str | None, address: str
+        self,
+        host: Any,
+        questions: Mapping[str, Questions],
+        issuer: str | None,
+        address: str,
+        groups: frozenset[str] = frozenset(ALL),
     ) -> None:
         """`host` is testinfra's; `address` is where this machine reaches it."""
+        self.is_server = SERVERS in groups
+        self.is_gateway = GATEWAYS in groups
+        self.is_state = STATE in groups
         self._host = host
         self._questions = {**questions, "": _OWN}
         self._issuer = issuer
@@ -116,6 +126,12 @@ class Subject:
     def is_el(self) -> bool:
         release = self._answers[""]["os-release"].output
         return re.search(r"^ID(_LIKE)?=.*\b(rhel|fedora)\b", release, re.MULTILINE) is not None
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether it is one host of several that need each other."""
+        alone = self.is_server and self.is_gateway and self.is_state
+        return not alone or bool(self._answers[""]["fleet"].output.strip())
 
     @property
     def issuer(self) -> str:

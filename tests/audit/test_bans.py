@@ -10,6 +10,8 @@ import pytest
 from tests.audit.subject import Answer, units_of
 from tests.audit.verdict import must_equal, must_hold
 
+pytestmark = pytest.mark.group("auth_servers")
+
 _LOG = "/var/log/oauth_server.log"
 _FILTER = "/etc/fail2ban/filter.d/oauth-server.conf"
 _JAIL = "oauth-server"

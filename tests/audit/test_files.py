@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.audit.ownership import replaceable, walk
-from tests.audit.subject import Answer
+from tests.audit.subject import Answer, Subject
 from tests.audit.verdict import must_equal, must_hold
 
 _MANAGED = (
@@ -41,14 +41,20 @@ QUESTIONS = {
 }
 
 
+def _settings(subject: Subject) -> set[str]:
+    return {"/etc/oauth2/server.yaml"} if subject.is_server else set()
+
+
 @pytest.mark.control("FILES-01")
-def test_nobody_else_can_change_or_replace_a_managed_file(answers: dict[str, Answer]) -> None:
+def test_nobody_else_can_change_or_replace_a_managed_file(
+    answers: dict[str, Answer], subject: Subject
+) -> None:
     """A file is only as safe as each directory that leads to it."""
     states = answers["managed"].states
     must_hold(
         "the managed files must be there",
-        {"/etc/oauth2/server.yaml", "/opt/oauth-server/releases", "/"} <= states.keys(),
-        expected="server.yaml, the releases and all above them",
+        {"/opt/oauth-server/releases", "/", *_settings(subject)} <= states.keys(),
+        expected="server.yaml (of a server), the releases and all above them",
         seen=f"{len(states)} paths",
     )
     must_equal(
@@ -59,6 +65,7 @@ def test_nobody_else_can_change_or_replace_a_managed_file(answers: dict[str, Ans
 
 
 @pytest.mark.control("FILES-01")
+@pytest.mark.group("auth_servers")
 def test_nobody_else_can_replace_the_interpreter(answers: dict[str, Answer]) -> None:
     """The program is what its interpreter makes of it."""
     states = answers["interpreter"].states

@@ -9,7 +9,12 @@ import pytest
 from tests.audit.subject import Answer, Subject, units_of
 from tests.audit.verdict import must_equal, must_hold
 
+pytestmark = pytest.mark.group("gateways")
+
 _BACKEND = "http://unix:/run/oauth-server/http.sock"
+
+_FLEET = "https://oauth_servers/"
+_VERIFIED = {"proxy_ssl_verify": ["on"], "proxy_ssl_protocols": ["TLSv1.3"]}
 
 QUESTIONS = {
     "config": "cat /etc/nginx/nginx.conf",
@@ -31,16 +36,24 @@ def test_nginx_reads_no_other_file(answers: dict[str, Answer]) -> None:
 
 
 @pytest.mark.control("GW-01")
-def test_the_gateway_leads_to_the_servers_socket_and_nowhere_else(
-    answers: dict[str, Answer],
+def test_the_gateway_leads_to_the_servers_and_nowhere_else(
+    answers: dict[str, Answer], subject: Subject
 ) -> None:
-    """What stands in front of the issuer leads to this host's own server."""
-    elsewhere = [to for to in _directives(answers, "proxy_pass") if not to.startswith(_BACKEND)]
-    must_equal("proxy_pass to anything but the server's socket", seen=elsewhere, expected=[])
+    """What stands in front of the issuer leads to the host's own server, or to verified ones."""
+    allowed = (_BACKEND, _FLEET) if subject.has_neighbours else (_BACKEND,)
+    elsewhere = [to for to in _directives(answers, "proxy_pass") if not to.startswith(allowed)]
+    must_equal("proxy_pass to anything but the servers", seen=elsewhere, expected=[])
+    if any(to.startswith(_FLEET) for to in _directives(answers, "proxy_pass")):
+        wanted = {**_VERIFIED, "proxy_ssl_name": [subject.issuer_host]}
+        must_equal(
+            "nginx, whose defaults verify nothing, must be told",
+            seen={name: _directives(answers, name) for name in wanted},
+            expected=wanted,
+        )
     must_hold(
         "the gateway must lead to the server",
         _directives(answers, "proxy_pass"),
-        expected=f"proxy_pass {_BACKEND}…",
+        expected=f"proxy_pass {_BACKEND}… or {_FLEET}…",
         seen="no proxy_pass",
     )
 

@@ -9,6 +9,8 @@ import pytest
 from tests.audit.subject import Answer, states_of, units_of
 from tests.audit.verdict import must_equal, must_hold
 
+pytestmark = pytest.mark.group("auth_servers")
+
 _LOG = "/var/log/oauth_server.log"
 
 QUESTIONS = {

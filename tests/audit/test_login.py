@@ -13,6 +13,8 @@ from tests.audit.subject import Answer
 from tests.audit.tls import Client, Response
 from tests.audit.verdict import must_equal, must_hold, not_checked
 
+pytestmark = pytest.mark.group("auth_servers")
+
 _CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"  # RFC 7636 appendix B
 
 # The hashes of secrets stay on the host.

@@ -11,6 +11,8 @@ from tests.audit.subject import Answer, units_of
 from tests.audit.tls import Client
 from tests.audit.verdict import must_equal
 
+pytestmark = pytest.mark.group("auth_servers")
+
 _PORT = 9464
 _UNIT = "oauth-server-metrics.socket"
 

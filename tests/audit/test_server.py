@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import time
+from collections.abc import Iterator
 from shlex import quote
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -17,6 +18,8 @@ from tests.audit.listeners import parse
 from tests.audit.subject import Answer, Subject, states_of, units_of
 from tests.audit.tls import Client, Response
 from tests.audit.verdict import must_equal, must_hold
+
+pytestmark = pytest.mark.group("auth_servers")
 
 _CURRENT = "/opt/oauth-server/current"
 _SOCKET = "/run/oauth-server/http.sock"
@@ -38,6 +41,7 @@ for path in pathlib.Path(sys.argv[1]).resolve().rglob("*.pyc"):
 """
 
 QUESTIONS = {
+    "redis": "grep -s '^tls-port 6379$' /etc/redis/redis.conf || true",
     "certbot": "ls /etc/letsencrypt/renewal/portcullis.conf 2> /dev/null || true",
     "current": f"readlink {_CURRENT}",
     "digest": f"sha256sum < {_CURRENT}/SHA256SUMS | cut -c1-64",
@@ -163,7 +167,20 @@ def test_the_server_has_no_privileges(answers: dict[str, Answer]) -> None:
     )
 
 
+def _ports(answers: dict[str, Answer], subject: Subject) -> Iterator[int]:
+    if answers["certbot"].output:
+        yield 80
+    if subject.is_gateway:
+        yield 443
+    if subject.is_server:
+        yield 8443
+    # The other servers' way to Redis, if there are any.
+    if subject.is_state and subject.has_neighbours and answers["redis"].output.strip():
+        yield 6379
+
+
 @pytest.mark.control("SRV-04")
+@pytest.mark.group("auth_servers", "gateways", "state")
 def test_the_host_listens_where_promised_and_nowhere_else(
     answers: dict[str, Answer], subject: Subject
 ) -> None:
@@ -176,7 +193,7 @@ def test_the_host_listens_where_promised_and_nowhere_else(
     must_equal(
         f"TCP ports of {subject.name} that the network can reach, beside SSH's",
         seen=sorted(ports),
-        expected=[*([80] if answers["certbot"].output else []), 443, 8443],
+        expected=sorted(_ports(answers, subject)),
     )
 
 
@@ -185,7 +202,7 @@ def test_the_gateways_socket_is_for_the_gateway_alone(
     answers: dict[str, Answer], subject: Subject
 ) -> None:
     """Whoever may connect to it may say whose request it is."""
-    owner = "nginx" if subject.is_el else "www-data"
+    owner = ("nginx" if subject.is_el else "www-data") if subject.is_gateway else "root"
     must_equal(
         "the socket must be",
         seen=answers["socket"].states,

@@ -8,6 +8,8 @@ from tests.audit.listeners import parse
 from tests.audit.subject import Answer, Subject, states_of, units_of
 from tests.audit.verdict import must_equal, must_hold
 
+pytestmark = pytest.mark.group("state")
+
 _SOCKET = "/run/redis/redis.sock"
 
 QUESTIONS = {
@@ -35,19 +37,33 @@ def _settings(answers: dict[str, Answer]) -> dict[str, str]:
     }
 
 
+def _tls_port(settings: dict[str, str], subject: Subject) -> str:
+    """What is allowed: a host with neighbours may let them in, by TLS 1.3."""
+    if not subject.has_neighbours or "tls-port" not in settings:
+        return "nothing"
+    must_equal(
+        "TLS of Redis",
+        seen=settings.get("tls-protocols", "its defaults"),
+        expected="TLSv1.3",
+    )
+    return "6379"
+
+
 @pytest.mark.control("STATE-01")
-def test_redis_is_configured_for_its_socket_alone(answers: dict[str, Answer]) -> None:
+def test_redis_is_configured_for_its_socket_alone(
+    answers: dict[str, Answer], subject: Subject
+) -> None:
     """The next start opens no port either."""
     settings = _settings(answers)
     must_equal(
         "redis.conf must say",
         seen={key: settings.get(key, "nothing") for key in ("port", "tls-port", "unixsocket")},
-        expected={"port": "0", "tls-port": "nothing", "unixsocket": _SOCKET},
+        expected={"port": "0", "tls-port": _tls_port(settings, subject), "unixsocket": _SOCKET},
     )
 
 
 @pytest.mark.control("STATE-01")
-def test_redis_listens_on_no_port(answers: dict[str, Answer]) -> None:
+def test_redis_listens_on_no_port_without_tls(answers: dict[str, Answer], subject: Subject) -> None:
     """Whatever its configuration says."""
     found = parse(answers["listeners"].lines)
     ports = [
@@ -55,7 +71,12 @@ def test_redis_listens_on_no_port(answers: dict[str, Answer]) -> None:
         for entry in found
         if entry.port == 6379 or any("redis" in program for program in entry.programs)
     ]
-    must_equal("ports that Redis listens on", seen=ports, expected=[])
+    port = _tls_port(_settings(answers), subject)
+    must_equal(
+        "ports that Redis listens on",
+        seen=sorted(set(ports)),
+        expected=[] if port == "nothing" else [int(port)],
+    )
 
 
 @pytest.mark.control("STATE-01")
@@ -137,7 +158,9 @@ def test_redis_answers_no_stranger(answers: dict[str, Answer]) -> None:
 
 
 @pytest.mark.control("STATE-03")
-def test_only_the_server_can_read_the_password(answers: dict[str, Answer]) -> None:
+def test_only_the_server_can_read_the_password(
+    answers: dict[str, Answer], subject: Subject
+) -> None:
     """Root writes both sides of it; neither Redis nor the server can change its own."""
     must_equal(
         "owner, group and mode must be as laid down",
@@ -145,7 +168,9 @@ def test_only_the_server_can_read_the_password(answers: dict[str, Answer]) -> No
         expected={
             "/etc/redis/redis.conf": "root:redis 0640 regular file",
             "/etc/redis/users.acl": "root:redis 0640 regular file",
-            "/etc/oauth2/redis.password": "root:oauth_group 0640 regular file",
+            "/etc/oauth2/redis.password": "root:oauth_group 0640 regular file"
+            if subject.is_server
+            else "missing",
         },
     )
 

@@ -63,17 +63,21 @@ class Response:
 class Client:
     """Speaks verified TLS 1.3 to one address, whatever the name in the certificate resolves to."""
 
-    def __init__(self, address: str, name: str, ca_file: str | None) -> None:
-        """`ca_file` None is the system's trust. Raises OSError for a file that cannot be used."""
+    def __init__(self, address: str, name: str, ca_file: str | None, port: int = 443) -> None:
+        """`ca_file` None is the system's trust; `port` is asked where no other is named.
+
+        Raises OSError for a file that cannot be used.
+        """
         self._address = address
         self._name = name
+        self._port = port
         self._context = ssl.create_default_context(cafile=ca_file)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_3
 
     def request(
         self,
         path: str,
-        port: int = 443,
+        port: int | None = None,
         form: str | None = None,
         authorization: str | None = None,
     ) -> Response:
@@ -81,7 +85,9 @@ class Client:
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
         if authorization:
             headers["Authorization"] = authorization
-        connection = _Connection(self._name, port, timeout=_SECONDS, context=self._context)
+        connection = _Connection(
+            self._name, port or self._port, timeout=_SECONDS, context=self._context
+        )
         connection.address = self._address
         try:
             connection.request("POST" if form else "GET", path, form, headers)

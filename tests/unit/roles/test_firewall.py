@@ -7,6 +7,7 @@ import pytest
 from roles.errors import DeployError
 from roles.firewall.tasks import firewall
 from roles.platform import Platform
+from roles.topology import Place
 from tests.unit.roles.fakehost import FakeHost
 
 _ASKED = "org.fedoraproject.FirewallD1"
@@ -14,7 +15,7 @@ _ASKED = "org.fedoraproject.FirewallD1"
 
 def _commands(answers: list[str]) -> list[str]:
     host = FakeHost(Platform.EL_9, responses={_ASKED: answers})
-    return [command.text for command in host.run(firewall, host.platform).commands]
+    return [command.text for command in host.run(firewall, host.platform, Place("here")).commands]
 
 
 def test_firewalld_that_is_off_is_left_alone() -> None:
@@ -73,7 +74,7 @@ def _told_ufw(*lines: str) -> list[str]:
 
 def _told_stopped_ufw(*lines: str) -> list[str]:
     host = FakeHost(Platform.UBUNTU_22_04, responses={"ENABLED=yes": list(lines)})
-    return [command.text for command in host.run(firewall, host.platform).commands]
+    return [command.text for command in host.run(firewall, host.platform, Place("here")).commands]
 
 
 _ALLOW = ["ufw allow 443/tcp comment Portcullis", "ufw allow 8443/tcp comment Portcullis"]
@@ -93,7 +94,7 @@ def test_a_port_that_only_some_hosts_have_open_is_opened_there() -> None:
     opened = [*_noted(443), *_loaded(443), *_OPEN_8443]
     answers = ["on", "ipv6", *opened, "4 loaded -N ufw-user-input"]
     fake = FakeHost(Platform.UBUNTU_22_04, responses={"ENABLED=yes": answers})
-    run = fake.run(firewall, fake.platform, (80,))
+    run = fake.run(firewall, fake.platform, Place("here"), (80,))
     assert [command.text for command in run.commands] == ["ufw allow 80/tcp comment Portcullis"]
 
 

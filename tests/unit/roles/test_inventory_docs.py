@@ -27,6 +27,7 @@ from roles.token_data import Pkcs11Data
 
 PAGE = (Path(__file__).parents[3] / "docs" / "inventory.md").read_text()
 MODELS: dict[str, list[type[BaseModel]]] = {
+    "address": [],
     "sudo_password": [],
     "oauth_server": [OAuthServerData, Pkcs11Data],
     "clients": [ClientData],

@@ -11,13 +11,14 @@ from pyinfra.api.exceptions import PyinfraError
 from roles.hostdata import HostData, HostDataError
 from roles.platform import Platform, Target, UnsupportedPlatformError
 from roles.preflight import preflight
+from roles.topology import Place
 from tests.unit.roles.fakehost import OS_RELEASES, FakeHost
 from tests.unit.roles.test_hostdata import VALID
 
 SYSTEM = "uname -m; for python in"
 
 
-def checked(fake: FakeHost, data: dict[str, Any]) -> tuple[HostData, Target]:
+def checked(fake: FakeHost, data: dict[str, Any]) -> tuple[HostData, Target, Place]:
     found = []
     run = fake.run(lambda: found.append(preflight(inventory, host)), data=data)
     assert run.commands == []
@@ -26,9 +27,10 @@ def checked(fake: FakeHost, data: dict[str, Any]) -> tuple[HostData, Target]:
 
 @pytest.mark.parametrize("platform", Platform)
 def test_a_sound_inventory_gives_its_data_and_what_the_host_is(platform: Platform) -> None:
-    data, target = checked(FakeHost(platform), VALID)
+    data, target, place = checked(FakeHost(platform), VALID)
     assert data.oauth_server.issuer == "https://auth.example.org"
     assert (target.platform, target.architecture) == (platform, "x86_64")
+    assert place == Place("@fake/host")
 
 
 def test_a_faulty_inventory_is_refused_with_every_fault_in_a_line() -> None:
