@@ -52,7 +52,8 @@ class Union:
             old = self._records.get(known_by)
             if member.keys and (old is None or member.as_of > old.sequence):
                 serves = () if old is None else old.serves
-                self._records[known_by] = Record(member.host, member.as_of, member.keys, serves)
+                keys = self._undisputed(known_by, member.keys)
+                self._records[known_by] = Record(member.host, member.as_of, keys, serves)
             elif old is not None and old.departed is not None:
                 self._records[known_by] = old.returned(member.host)
 
@@ -73,8 +74,24 @@ class Union:
             if said.sequence == old.sequence:
                 return False
             raise StatementError(REPLAYED)
-        self._records[known_by] = Record(host, said.sequence, said.keys, said.serves)
+        keys = self._undisputed(known_by, said.keys)
+        self._records[known_by] = Record(host, said.sequence, keys, said.serves)
         return True
+
+    def _undisputed(self, known_by: str, keys: Sequence[PublicKey]) -> Sequence[PublicKey]:
+        """Without those that another host named before, for another algorithm (RFC 8725 §3.1).
+
+        A member that was broken into would have its neighbour's tokens refused otherwise: RS256
+        and PS256 keys have the same name. The same key for the same algorithm does no harm, and
+        is what a host with a new identity says.
+        """
+        taken = {
+            key.kid: key.algorithm
+            for other, record in self._records.items()
+            if other != known_by
+            for key in record.keys
+        }
+        return tuple(key for key in keys if taken.get(key.kid, key.algorithm) is key.algorithm)
 
     def expire(self, now: datetime, grace: timedelta) -> None:
         """Forget who left the fleet that long ago."""
@@ -83,11 +100,15 @@ class Union:
                 del self._records[known_by]
 
     def published(self, own: Collection[str], banned: Collection[str] = ()) -> Sequence[PublicKey]:
-        """All keys of others but `own` ones, and those that were removed here in an emergency."""
+        """All keys of others but `own` ones, and those that were removed here in an emergency.
+
+        An identity signs statements and nothing else: whoever announces one, it is no key.
+        """
+        barred = {*own, *banned, *self._members}
         found: dict[str, PublicKey] = {}
         for _, record in sorted(self._records.items()):
             for key in record.keys:
-                if key.kid not in own and key.kid not in banned:
+                if key.kid not in barred:
                     found.setdefault(key.kid, key)
         return tuple(found.values())
 

@@ -7,6 +7,7 @@ import pytest
 from oauth_server.fleet.members import Fleet
 from oauth_server.fleet.statement import StatementError
 from oauth_server.fleet.union import Union
+from oauth_server.keys import jwk
 from oauth_server.models import Algorithm
 from tests.unit.oauth_server.fleet.hosts import DAY, HOUR, ISSUER, NOW, SECOND, Host, key
 
@@ -150,17 +151,58 @@ def test_an_own_key_and_one_that_was_removed_in_an_emergency_are_not_taken_from_
     assert kids(fleet, banned=(first.kid,)) == {second.kid}
 
 
-def test_a_key_is_published_for_one_algorithm_whoever_names_it() -> None:
-    """A member cannot have another's RSA key published for a second algorithm (RFC 8725 §3.1)."""
-    one, two = Host("one"), Host("two")
-    one.keys = [key(Algorithm.RS256)]
-    jwk = one.keys[0]
-    two.keys = [type(jwk)(jwk._key, Algorithm.PS256)]
-    fleet = union(one, two)
-    fleet.offer("one", one.says(), NOW)
-    fleet.offer("two", two.says(), NOW)
+@pytest.mark.parametrize("owner", [0, 1])
+def test_a_member_cannot_take_anothers_key_over_for_another_algorithm(owner: int) -> None:
+    """The owner's tokens would be refused (RFC 8725 §3.1), whichever identity sorts first."""
+    hosts = sorted((Host("one"), Host("two")), key=lambda host: host.identity.public.thumbprint)
+    victim, thief = hosts[owner], hosts[1 - owner]
+    victim.keys = [key(Algorithm.RS256)]
+    stolen = jwk.read({**victim.keys[0].to_jwk(), "alg": "PS256"})
+    thief.keys = [stolen, key()]
+    fleet = union(victim, thief)
+    fleet.offer(victim.name, victim.says(), NOW)
+    fleet.offer(thief.name, thief.says(), NOW)
+    found = {public.kid: public.algorithm for public in fleet.published(())}
+    assert found == {
+        victim.keys[0].kid: Algorithm.RS256,
+        thief.keys[1].kid: Algorithm.EDDSA,
+    }
+
+
+def test_what_the_deploy_saw_takes_no_key_over_either() -> None:
+    # The thief's identity sorts first.
+    thief, victim = sorted(
+        (Host("one"), Host("two")), key=lambda host: host.identity.public.thumbprint
+    )
+    victim.keys = [key(Algorithm.RS256)]
+    stolen = jwk.read({**victim.keys[0].to_jwk(), "alg": "PS256"})
+    fleet = union(victim)
+    fleet.offer(victim.name, victim.says(), NOW)
+    fleet.pin(Fleet("self", (victim.member(), thief.member((stolen,), NOW))), NOW)
     (found,) = fleet.published(())
-    assert found.kid == jwk.kid
+    assert found.algorithm is Algorithm.RS256
+
+
+def test_a_host_with_a_new_identity_keeps_its_keys() -> None:
+    """They outlive the grace of the old identity, which named the same ones."""
+    old = Host("one", keys=[key(Algorithm.RS256)])
+    new = Host("one", keys=old.keys)
+    fleet = union(old)
+    fleet.offer("one", old.says(), NOW)
+    fleet.pin(Fleet("self", (new.member(),)), NOW)
+    fleet.offer("one", new.says(NOW + SECOND), NOW + SECOND)
+    fleet.expire(NOW + GRACE, GRACE)
+    assert kids(fleet) == new.kids
+
+
+@pytest.mark.parametrize("whose", ["one", "two"])
+def test_an_identity_cannot_sign_an_access_token(whose: str) -> None:
+    """It is published by nobody, even if a member announces it, its own or another's."""
+    hosts = {name: Host(name) for name in ("one", "two")}
+    hosts["two"].keys = [hosts[whose].identity.public]
+    fleet = union(*hosts.values())
+    fleet.offer("two", hosts["two"].says(), NOW)
+    assert kids(fleet) == set()
 
 
 def test_who_has_said_nothing_serves_nothing() -> None:
