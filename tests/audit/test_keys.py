@@ -14,7 +14,7 @@ import yaml
 from tests.audit import jose
 from tests.audit.subject import Answer, Subject, states_of, units_of
 from tests.audit.tls import Client
-from tests.audit.verdict import must_equal, not_checked
+from tests.audit.verdict import must_equal, must_hold, not_checked
 
 pytestmark = pytest.mark.group("auth_servers")
 

@@ -6,6 +6,7 @@ import base64
 import json
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -182,6 +183,31 @@ def test_redis_tells_a_stranger_nothing(fleet: RunningLab) -> None:
     assert set(shown["IPAddressDeny"].split()) == {"0.0.0.0/0", "::/0"}
     servers = {f"{fleet.hosts[host].address}/32" for host in SERVERS}
     assert set(shown["IPAddressAllow"].split()) == {"127.0.0.0/8", "::1/128", *servers}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "groups"),
+    [(SERVERS, "auth_servers"), ((GATEWAY,), "gateways,state")],
+    ids=["servers", "gateway-and-state"],
+)
+def test_the_audit_passes_on_each_host(
+    fleet: RunningLab, hosts: tuple[int, ...], groups: str
+) -> None:
+    """Told what the hosts are, it looks for that and for nothing else."""
+    described = json.loads(fleet.lab_json.read_text())
+    names = ",".join(fleet.hosts[host].name for host in hosts)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/audit"),
+            *(f"--hosts={names}", f"--groups={groups}", f"--ssh-config={fleet.ssh_config}"),
+            *("--sudo", f"--ca-file={described['ca_file']}", f"--issuer=https://{NAME}"),
+        ],
+        cwd=running.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_no_private_key_and_no_password_leaves_its_host(fleet: RunningLab) -> None:
