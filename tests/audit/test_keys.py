@@ -293,9 +293,9 @@ def test_no_private_key_is_anywhere_else(answers: dict[str, Answer]) -> None:
 def test_the_pin_of_a_token_is_roots_alone(answers: dict[str, Answer]) -> None:
     """systemd hands it to the units; with it whoever reaches the token signs as this server."""
     signing = yaml.safe_load(answers["settings"].output).get("signing", {})
-    wanted = {"/etc/oauth2/pkcs11.pin": "root:root 0600 regular file"}
+    wanted = "root:root 0600 regular file" if signing.get("pkcs11") else "missing"
     must_equal(
         "the PIN's file must be there for a token alone",
         seen=answers["pin"].states,
-        expected=wanted if signing.get("pkcs11") else {},
+        expected={"/etc/oauth2/pkcs11.pin": wanted},
     )
