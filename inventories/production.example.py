@@ -52,7 +52,8 @@ _COMMON = {
     "fail2ban": {"ignore": ["192.0.2.0/24"]},
 }
 
-# A host is in all three groups: the server, the gateway in front of it, and its Redis.
+# A host is in all three groups: the server, the gateway in front of it, and its Redis. Hosts that
+# share the work are in fleet.example.py.
 auth_servers = (_HOSTS, _COMMON)
 gateways = [name for name, _ in _HOSTS]
 state = [name for name, _ in _HOSTS]

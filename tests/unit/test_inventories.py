@@ -12,16 +12,21 @@ import pytest
 from pyinfra.connectors.ssh import SSHConnector
 
 from roles import hostdata
+from roles.topology import GROUPS, places
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def example() -> dict[str, dict[str, Any]]:
-    """What pyinfra makes of the example, in a process of its own: its CLI patches sockets."""
+    return _known("production.example.py")
+
+
+def _known(inventory: str) -> dict[str, dict[str, Any]]:
+    """What pyinfra makes of an inventory, in a process of its own: its CLI patches sockets."""
     said = subprocess.run(
         [
-            *(sys.executable, "-m", "pyinfra", "inventories/production.example.py"),
+            *(sys.executable, "-m", "pyinfra", f"inventories/{inventory}"),
             *("debug-inventory", "--json"),
         ],
         cwd=ROOT,
@@ -46,3 +51,19 @@ def test_the_example_jumps_through_its_bastion(example: dict[str, dict[str, Any]
     for host in example.values():
         copied_from = ROOT / (host["data"]["ssh_config_file"] + ".example")
         assert "ProxyJump bastion" in copied_from.read_text()
+
+
+def test_the_example_of_a_fleet_is_one() -> None:
+    hosts = _known("fleet.example.py")
+    keys = frozenset(SSHConnector.data_meta)
+    data = {
+        name: hostdata.validate(name, host["data"], connection_keys=keys)
+        for name, host in hosts.items()
+    }
+    groups = {name: frozenset(host["groups"]) & set(GROUPS) for name, host in hosts.items()}
+    found, faults = places(groups, data)
+    assert faults == []
+    fleet = found["edge1.example.net"].fleet
+    assert fleet is not None
+    assert [server.name for server in fleet.servers] == ["auth1.example.net", "auth2.example.net"]
+    assert fleet.state.name == "edge1.example.net"
