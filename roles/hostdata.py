@@ -270,12 +270,9 @@ class LogrotateData(Data):
 
 
 class HostData(Data):
-    """Everything a host may carry. Without `users` the command line on the host keeps them.
+    """Everything a host may carry. Without `users` the command line on the host keeps them."""
 
-    `address` is where the other hosts of a fleet reach it.
-    """
-
-    address: Address | None = None
+    address: Address | None = None  # where a fleet's other hosts reach it
     sudo_password: Annotated[Source, Field(strict=False)] | None = None
     oauth_server: OAuthServerData
     clients: Annotated[tuple[ClientData, ...], Field(strict=False)] = ()
