@@ -34,7 +34,7 @@ QUESTIONS = {
     '"$name" || echo "$name|missing"; done',
     # Which files hold private keys, beside the signing keys, and which of them nginx reads.
     "private": "find /etc/oauth2 -path /etc/oauth2/keys -prune -o -type f "
-    "-exec grep -lF 'PRIVATE KEY-----' {} +",
+    "-exec grep -l 'PRIVATE KEY[-]----' {} +",
     "own": "readlink -e /etc/oauth2/certs/server.key",
     # Of the private key only the public half is printed.
     "key": "openssl pkey -in /etc/oauth2/certs/server.key -passin pass: -pubout",

@@ -30,6 +30,11 @@ _SLACK = timedelta(days=7)
 
 QUESTIONS = {
     "directory": states_of(_KEYS),
+    "fleet": "cat /etc/oauth2/fleet.json 2> /dev/null || true",
+    "identity": states_of(
+        "/etc/oauth2/fleet.json", f"{_KEYS}/identity.pem", f"{_KEYS}/identity.pub.pem"
+    ),
+    "own identity": f"cat {_KEYS}/identity.pub.pem 2> /dev/null || true",
     "links": f"cd {_KEYS} && for link in {' '.join(_LINKS)} ring/active; do "
     'echo "$link|$(readlink "$link")"; done',
     # One kid in 64 begins with a hyphen. Where all keys are on a token there is no private.pem.
@@ -298,4 +303,41 @@ def test_the_pin_of_a_token_is_roots_alone(answers: dict[str, Answer]) -> None:
         "the PIN's file must be there for a token alone",
         seen=answers["pin"].states,
         expected={"/etc/oauth2/pkcs11.pin": wanted},
+    )
+
+
+@pytest.mark.control("KEY-09")
+def test_the_fleet_is_as_the_deploy_wrote_it(answers: dict[str, Answer], subject: Subject) -> None:
+    """fleet.json is root's, names this host's own identity, and has no private half of a key."""
+    text = answers["fleet"].output.strip()
+    if not text:
+        must_hold(
+            "a server whose fleet is elsewhere must know it",
+            not subject.has_neighbours,
+            expected="/etc/oauth2/fleet.json",
+            seen="no such file",
+        )
+        return
+    fleet = json.loads(text)
+    members = {member["host"]: member for member in fleet["members"]}
+    must_equal(
+        "owners and modes",
+        seen=answers["identity"].states,
+        expected={
+            "/etc/oauth2/fleet.json": "root:oauth_group 0640 regular file",
+            f"{_KEYS}/identity.pem": "oauth_user:oauth_group 0600 regular file",
+            f"{_KEYS}/identity.pub.pem": "oauth_user:oauth_group 0644 regular file",
+        },
+    )
+    own = jose.jwk(jose.public_key(answers["own identity"].output))
+    must_equal(
+        "the host's identity in fleet.json must be its own",
+        seen=members.get(fleet["host"], {}).get("identity", "missing"),
+        expected=own["x"],
+    )
+    private = {"d", "p", "q", "dp", "dq", "qi", "k"}
+    must_equal(
+        "members with a private half in fleet.json",
+        seen=[name for name, one in members.items() for key in one["keys"] if private & set(key)],
+        expected=[],
     )
