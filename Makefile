@@ -68,11 +68,15 @@ format: .venv ## Format and sort imports
 # Tests -------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: lint test-pythons test-server test-browser test-lab ## Run every test; says by name what it skips
+test: lint test-pythons test-simulation test-server test-browser test-lab ## Run every test; says by name what it skips
 
 .PHONY: test-pythons
 test-pythons: .venv ## Unit tests on each Python from 3.10 to 3.13 that this machine has
 	.venv/bin/python tests/every_python.py $(UV)
+
+.PHONY: test-simulation
+test-simulation: .venv ## Ten years of a fleet's keys in virtual time
+	.venv/bin/pytest -n auto tests/simulation
 
 .PHONY: test-server
 test-server: .venv /usr/bin/curl redis /usr/bin/softhsm2-util ## The server over real HTTP

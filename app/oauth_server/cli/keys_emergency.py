@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from oauth_server.cli.keys_shown import at, span, table
 from oauth_server.errors import OperatorError, UnavailableError
-from oauth_server.keys import lifecycle, removed
+from oauth_server.fleet import announcement, members
+from oauth_server.keys import configured, lifecycle
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.entry import Entry, State
 from oauth_server.keys.lifecycle import Emergency
-from oauth_server.keys.removed import Removed
 from oauth_server.keys.served import Served
 from oauth_server.keys.transitions import Policy
 from oauth_server.output import say
@@ -111,30 +111,39 @@ def _believers(done: Emergency, policy: Policy, now: datetime) -> Sequence[str]:
 def finish(settings: Settings, directory: Path) -> bool:
     """Tell the store what it does not know yet; whether it knows all now. The next run goes on."""
     told = True
-    for line in removed.unrevoked(directory):
+    policy = configured.policy(settings)
+    for kid, until in lifecycle.unrevoked(directory, policy, _now()):
         try:
-            asyncio.run(_revoke(settings, line))
+            asyncio.run(_revoke(settings, directory, kid, until))
         except (UnavailableError, OperatorError) as error:
             reason = error.reason if isinstance(error, UnavailableError) else str(error)
             print(
-                f"oauth-server: {line.kid}: is removed, but what it signed is not revoked yet: "
+                f"oauth-server: {kid}: is removed, but what it signed is not revoked yet: "
                 f"{reason}; the timer tries again, and so does `oauth-server keys rotate --if-due`",
                 file=sys.stderr,
             )
             told = False
         else:
-            lifecycle.set_revoked(directory, line.kid)
-            say(f"{line.kid}: what it signed is revoked")
+            lifecycle.set_revoked(directory, kid)
+            say(f"{kid}: what it signed is revoked")
     return told
 
 
-async def _revoke(settings: Settings, line: Removed) -> None:
+async def _revoke(settings: Settings, directory: Path, kid: str, until: datetime) -> None:
     # Here and not above: other commands do without the server, and start faster.
     from oauth_server.composition.backends import open_store
 
     store = open_store(settings.store)
     try:
-        until = None if line.until is None else int(line.until.timestamp()) + 1
-        await store.revoke(RevocationKind.KEY, line.kid, until=until)
+        # First the fleet: the revocation lasts as long as caches could believe the key from now on.
+        fleet = members.load(Path(settings.fleet_file))
+        if fleet is not None:
+            said = announcement.of_ring(directory, fleet.host, settings.issuer, _now())
+            await store.announce(fleet.host, said)
+        await store.revoke(RevocationKind.KEY, kid, until=int(until.timestamp()) + 1)
     finally:
         await store.close()
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -7,12 +7,13 @@ away; a host that left the fleet is published until its last token has expired.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from oauth_server.fleet import statement
 from oauth_server.fleet.members import Fleet, Member
 from oauth_server.fleet.record import Record
-from oauth_server.fleet.statement import StatementError
+from oauth_server.fleet.statement import Statement, StatementError
 from oauth_server.keys.entry import moment
 from oauth_server.keys.jose import PublicKey
 
@@ -65,11 +66,14 @@ class Union:
         member = next((known for known in self.members if known.host == host), None)
         if member is None:
             raise StatementError("host")
-        said = statement.read(
-            text, member.identity, host=host, issuer=self._issuer, now=now, leeway=self._leeway
-        )
         known_by = member.identity.thumbprint
         old = self._records.get(known_by)
+        try:
+            said = self._read(member, text, now)
+        except StatementError as error:
+            if error.reason != "expired" or old is None:
+                raise
+            return self._forget_what_is_gone(known_by, old, self._read(member, text, None))
         if old is not None and said.sequence <= old.sequence:
             if said.sequence == old.sequence:
                 return False
@@ -77,6 +81,25 @@ class Union:
         keys = self._undisputed(known_by, said.keys)
         self._records[known_by] = Record(host, said.sequence, keys, said.serves)
         return True
+
+    def _read(self, member: Member, text: str, now: datetime | None) -> Statement:
+        return statement.read(
+            text, member.identity, host=member.host, issuer=self._issuer, now=now,
+            leeway=self._leeway,
+        )  # fmt: skip
+
+    def _forget_what_is_gone(self, known_by: str, old: Record, said: Statement) -> bool:
+        """What a host said last before it went away, if this one was away, too.
+
+        It is old enough to be played back by somebody, and so adds no key. But one that it lacks
+        was removed, perhaps in an emergency, and the host is not there to say so again.
+        """
+        if said.sequence <= old.sequence:
+            return False
+        kept = {key.kid for key in said.keys}
+        keys = tuple(key for key in old.keys if key.kid in kept)
+        self._records[known_by] = replace(old, sequence=said.sequence, keys=keys)
+        return len(keys) < len(old.keys)
 
     def _undisputed(self, known_by: str, keys: Sequence[PublicKey]) -> Sequence[PublicKey]:
         """Without those that another host named before, for another algorithm (RFC 8725 §3.1).

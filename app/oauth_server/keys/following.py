@@ -28,6 +28,10 @@ def _since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
 class Follower:
     """`ring` is what the server works with now, `take_over` has it load another one.
 
@@ -45,6 +49,7 @@ class Follower:
         served: ServedFile,
         fleet: Callable[[], tuple[str, Mapping[str, Collection[str]]]] = lambda: (SELF, {}),
         clock: Callable[[], float] = _since_boot,
+        now: Callable[[], datetime] = _now,
     ) -> None:
         self._directory = directory
         self._ring = ring
@@ -53,6 +58,7 @@ class Follower:
         self._served = served
         self._fleet = fleet
         self._clock = clock
+        self._now = now
         self._confirmed = clock()
         self._complaints: dict[str, str] = {}
 
@@ -85,7 +91,7 @@ class Follower:
         if mark.active == active:
             self._confirmed = self._clock()
         kids = [key.kid for key in ring.published]
-        now = datetime.now(timezone.utc)
+        now = self._now()
         try:
             await asyncio.to_thread(self._served.note, kids, active, now, *self._fleet())
         except OperatorError as error:

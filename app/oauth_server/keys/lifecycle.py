@@ -209,6 +209,23 @@ def emergency(
         return Emergency(kid, found.state, longest, active, readiness.at, readiness.missing, notes)
 
 
+def unrevoked(directory: Path, policy: Policy, now: datetime) -> Sequence[tuple[str, datetime]]:
+    """What the store has still to be told: the kids, and how long it must know them.
+
+    An emergency that was killed ends later than it began: here, and the key was published until
+    now.
+    """
+    if not removed.unrevoked(directory):
+        return ()
+    with disk.locked(directory):
+        recover(directory, policy, now)
+    until = entry.moment(now) + policy.timing.emergency()
+    return [
+        (line.kid, until if line.until is None else max(line.until, until))
+        for line in removed.unrevoked(directory)
+    ]
+
+
 def set_revoked(directory: Path, kid: str) -> None:
     """The store knows what an emergency revoked."""
     with disk.locked(directory):

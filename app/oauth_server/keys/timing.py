@@ -48,9 +48,10 @@ class Timing:
     def emergency(self, longest: timedelta = timedelta(0)) -> timedelta:
         """What a stolen key signs stays revoked for so long.
 
-        The thief may sign until the last cache has forgotten the key.
+        The thief may sign until the last cache has forgotten the key: one that asked before the
+        last server had heard of it. And some clock may be ahead.
         """
-        return max(self.cache, max(self.lifetime, longest) + self.leeway) + self.leeway
+        return _TAKEOVER + max(self.cache, max(self.lifetime, longest) + self.leeway) + self.leeway
 
     def due(self, activated: datetime) -> datetime:
         """When a key that was activated then is to be rotated."""
