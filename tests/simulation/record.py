@@ -94,6 +94,8 @@ class Record:
 
 def shown(at: Seconds) -> str:
     """Days, hours, minutes and seconds."""
+    if at == float("inf"):
+        return "the end"
     minutes, seconds = divmod(at, 60)
     hours, minutes = divmod(int(minutes), 60)
     days, hours = divmod(hours, 24)

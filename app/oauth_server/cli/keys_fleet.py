@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -42,7 +42,8 @@ def _announcement(options: argparse.Namespace) -> int:
     found = key_ring.read(directory / RING, settings.load(options.config).signing.algorithm)
     document = {
         "identity": identity.text(identity.load(directory).public),
-        "as_of": statement.sequence(_changed(found)),
+        # Times are written up to a second late, and the server may have spoken since.
+        "as_of": statement.sequence(_changed(found) - timedelta(seconds=1)),
         "keys": [entry.public.to_jwk() for entry in found],
     }
     say(msgspec.json.encode(document).decode())

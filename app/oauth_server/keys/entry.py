@@ -80,8 +80,12 @@ class Entry:
 
 
 def moment(now: datetime) -> datetime:
-    """As times are written: whole seconds of UTC."""
-    return now.astimezone(timezone.utc).replace(microsecond=0)
+    """As times are written: whole seconds of UTC, and rather late than early.
+
+    What is waited for is counted from here.
+    """
+    whole = now.astimezone(timezone.utc).replace(microsecond=0)
+    return whole + timedelta(seconds=1) if now.microsecond else whole
 
 
 def load(path: Path, *, active: bool, rsa: Algorithm = Algorithm.RS256) -> Entry:

@@ -266,7 +266,8 @@ def _just_rotated(held: Recovered, active: Entry, expected: str | None, now: dat
     if expected is not None and active.kid != expected:
         return True
     retired = [found.times.retired for found in held.entries if found.times.retired is not None]
-    return any(timedelta(0) <= now - time < _ONE_ROTATION for time in retired)
+    # A time is written up to a second late.
+    return any(abs(now - time) < _ONE_ROTATION for time in retired)
 
 
 def why_not(new: Entry, readiness: Readiness) -> str:

@@ -209,3 +209,21 @@ def test_who_has_said_nothing_serves_nothing() -> None:
     fleet = union(Host("one"))
     assert fleet.serves() == {"one": ()}
     assert dict(fleet.heard()) == {"one": 0.0}
+
+
+def test_last_words_that_are_too_old_add_no_key_and_take_away_what_they_lack() -> None:
+    """A host was down for an emergency, and the one that had it is away by now."""
+    one = Host("one")
+    fleet = union(one)
+    fleet.offer("one", one.says(), NOW)
+    kept, removed = one.keys
+    one.keys = [kept, key()]
+    last = one.says(NOW + HOUR)
+    assert fleet.offer("one", last, NOW + 3 * DAY)
+    assert kids(fleet) == {kept.kid}
+    assert removed.kid not in kids(fleet)
+    # Not a second time, and what was said before is still before.
+    assert not fleet.offer("one", last, NOW + 3 * DAY)
+    assert reason(fleet, "one", one.says(NOW + SECOND), NOW + HOUR) == "sequence"
+    # Who has never heard of the host is told nothing by it.
+    assert reason(union(one), "one", last, NOW + 3 * DAY) == "expired"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from oauth_server.errors import OperatorError
-from oauth_server.keys import lifecycle, removed, ring
+from oauth_server.keys import entry, lifecycle, removed, ring
 from oauth_server.keys.entry import State
 from oauth_server.keys.lifecycle import NotReadyError
 from oauth_server.keys.removed import Reason
@@ -326,3 +326,21 @@ def test_a_ring_that_was_lost_is_not_made_anew_by_the_timer(keys: Path, left: st
     with pytest.raises(OperatorError, match="`oauth-server keys init` makes"):
         rotate(keys, START, Served())
     assert not list(keys.glob("ring/*"))
+
+
+def test_what_was_killed_is_revoked_from_when_it_is_finished(keys: Path) -> None:
+    """The key was published, and believed, until then."""
+    kid = active(keys).kid
+    lifecycle.emergency(keys, POLICY, START + DAY, served(keys, START), kid)
+    for later in (timedelta(0), DAY):
+        (found,) = lifecycle.unrevoked(keys, POLICY, START + DAY + later)
+        assert found == (kid, START + DAY + later + POLICY.timing.emergency())
+    lifecycle.set_revoked(keys, kid)
+    assert not lifecycle.unrevoked(keys, POLICY, START + DAY)
+
+
+def test_times_are_written_rather_late_than_early() -> None:
+    """What is waited for is counted from them."""
+    half = timedelta(milliseconds=500)
+    assert entry.moment(START) == START
+    assert entry.moment(START + half) == START + 2 * half
