@@ -177,11 +177,11 @@ class Scenario:
         self.world.after(self._stops_in(host), lambda: self._sign(host))
 
     def _stops_in(self, host: Host) -> Seconds:
-        """When the server says of itself that it may not sign any more, to the second."""
+        """When the server says of itself that it may not sign any more."""
         assert host.server is not None
         begin = self.world.at
         low, high = 0.0, 4 * LENGTHS.cache
-        while high - low > 1:
+        while high - low > 0.001:
             middle = (low + high) / 2
             self.world.at = begin + middle
             low, high = (low, middle) if host.server.follower.is_stale() else (middle, high)
