@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -130,6 +131,12 @@ def state(lab: RunningLab, host: int = 0) -> list[str]:
     result = lab.ssh(f"sudo sh -c {quoted(_STATE)}", host)
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()
+
+
+def hosts_that_meet_all(report: str) -> int:
+    """Count in an audit's report the hosts of which every control was checked and is met."""
+    verdicts = re.findall(r"(\d+) of (\d+) controls met", report)
+    return sum(met == known != "0" for met, known in verdicts)
 
 
 def quoted(script: str) -> str:

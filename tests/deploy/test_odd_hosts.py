@@ -111,7 +111,7 @@ def test_each_meets_every_control_and_answers_with_a_token(odd: Odd) -> None:
         check=False,
     )
     assert report.returncode == 0, report.stdout
-    assert report.stdout.count("44 of 44 controls met") == 3, report.stdout
+    assert running.hosts_that_meet_all(report.stdout) == 3, report.stdout
 
 
 def test_a_second_run_changes_nothing_anywhere(odd: Odd) -> None:

@@ -47,7 +47,7 @@ def test_the_module_is_valid_and_lets_nginx_write_to_a_socket_in_run(make_lab: M
     assert "write" not in root(written)
     root(
         "cat > /root/portcullis.cil && semodule -n -i /root/portcullis.cil",
-        render("gateway/portcullis.cil.j2"),
+        render("gateway/portcullis.cil.j2", upstreams=["192.0.2.2"]),
     )
     assert "allow httpd_t var_run_t:sock_file write;" in root(written)
     assert "connectto" in root(_SEARCH.format(target="init_t", kind="unix_stream_socket"))
