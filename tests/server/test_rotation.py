@@ -57,9 +57,19 @@ def keys(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def wait_until_served(server: Server, site: Site) -> None:
+    """Since a second that is over: times are written rounded up."""
     file = server.directory / "served.json"
     kids = {path.name for path in ring.entries(site.keys / "ring")}
-    wait_for(lambda: file.exists() and set(json.loads(file.read_text())["served"]) == kids)
+
+    def are_served() -> bool:
+        since = json.loads(file.read_text())["served"] if file.exists() else {}
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return (
+            set(since) == kids
+            and max(at for hosts in since.values() for at in hosts.values()) <= now
+        )
+
+    wait_for(are_served)
 
 
 def signs_with(server: Server) -> str:

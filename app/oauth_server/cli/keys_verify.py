@@ -12,6 +12,7 @@ import json
 import os
 import re
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ from oauth_server.protocol.metadata import JWKS_PATH
 from oauth_server.settings import Settings
 
 _TIMEOUT = 5.0
+_FOLLOWING, _AGAIN = 15.0, 0.5
+"""So many seconds after a change of the ring what is wrong is looked at again, and how often."""
 _MAX_BYTES = 1024 * 1024
 _SIGNS = re.compile(r'^oauth_server_signing_key_info\{alg="[^"]*",kid="([^"]*)"\} 1', re.MULTILINE)
 
@@ -86,15 +89,27 @@ Check = Callable[[Subject, Sequence[Entry]], Iterator[Finding]]
 
 def run(subject: Subject, *, as_json: bool) -> int:
     """0 if all is one. Raises OperatorError for a ring that cannot be read at all."""
-    found = key_ring.read(subject.ring, subject.policy.algorithm)
-    findings = [finding for check in CHECKS for finding in check(subject, found)]
-    ok = all(finding.ok for finding in findings)
+    findings = _findings(subject)
+    while (wrong := not all(finding.ok for finding in findings)) and _is_being_followed(subject):
+        time.sleep(_AGAIN)
+        findings = _findings(subject)
+    ok = not wrong
     if as_json:
         document = {"ok": ok, "findings": findings}
         say(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
     else:
         say("\n".join(_shown(finding) for finding in findings))
     return 0 if ok else 1
+
+
+def _findings(subject: Subject) -> list[Finding]:
+    found = key_ring.read(subject.ring, subject.policy.algorithm)
+    return [finding for check in CHECKS for finding in check(subject, found)]
+
+
+def _is_being_followed(subject: Subject) -> bool:
+    """Whether the ring changed so lately that the server need not serve it yet."""
+    return 0 <= time.time() - subject.ring.stat().st_mtime < _FOLLOWING
 
 
 def _shown(finding: Finding) -> str:
