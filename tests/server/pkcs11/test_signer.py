@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,12 +49,13 @@ async def full(signer: TokenSigner, processes: int = 2) -> set[int]:
 
 
 def children() -> set[int]:
-    """Processes of this one that sign."""
+    """Processes of this one that sign; one may end while it is looked at."""
     found = set()
     for number in Path(f"/proc/{os.getpid()}/task").iterdir():
         for child in (number / "children").read_text().split():
-            if b"pkcs11.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.add(int(child))
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if b"pkcs11.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.add(int(child))
     return found
 
 
