@@ -15,9 +15,9 @@ from roles.firewall.tasks import firewall
 from roles.firewall.ufw import UfwRules
 from roles.gateway.facts import HasIpv6
 from roles.gateway.layout import LAYOUTS as GATEWAY
-from roles.gateway.tasks import gateway
+from roles.gateway.tasks import Upstream, gateway
 from roles.logrotate.tasks import logrotate
-from roles.oauth_server.fleet import Others
+from roles.oauth_server.fleet import Others, joiners
 from roles.oauth_server.tasks import DistantStore, oauth_server, trusting
 from roles.preflight import preflight
 from roles.questions import rehearse
@@ -48,6 +48,7 @@ def roles() -> None:
     certificate = certificates(data=data.certificates, issuer=data.oauth_server.issuer)
     # Before the Redis that learns its hash.
     own = []
+    joining = joiners(fleet.servers) if fleet else frozenset()
     if fleet and place.is_server:
         own.append(password(name="Make the server's password [STATE-03]"))
     # Before the servers, on whichever hosts, which are ready only with their store.
@@ -72,7 +73,7 @@ def roles() -> None:
             password=tuple(own),
             renewed_there=by_acme,
             store=DistantStore.of(place, data.oauth_server.issuer, known_by),
-            others=Others(fleet.servers, known_by) if fleet else None,
+            others=Others(fleet.servers, known_by, joining) if fleet else None,
         )
     if place.is_gateway:
         gateway(
@@ -80,7 +81,10 @@ def roles() -> None:
             platform=system,
             after=(certificate,),
             challenges=WEBROOT if by_acme else None,
-            upstreams=tuple(server.in_url for server in place.upstreams),
+            upstreams=tuple(
+                Upstream(server.name, server.in_url, waits=server.name in joining)
+                for server in place.upstreams
+            ),
             ca_file=known_by,
         )
     # After what it lets clients in to.

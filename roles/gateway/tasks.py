@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pyinfra import host
+from dataclasses import dataclass
+
+from pyinfra import host, logger
 from pyinfra.api import deploy
 from pyinfra.api.operation import OperationMeta
 
@@ -23,17 +25,26 @@ PAGES = ("/authorize", "/account", "/logout")
 """What people visit; all else is for programs."""
 
 
+@dataclass(frozen=True)
+class Upstream:
+    """`address` is a server's host as in a URL. One that `waits` may not sign yet."""
+
+    name: str
+    address: str
+    waits: bool
+
+
 @deploy("gateway")
 def gateway(
     issuer: str,
     platform: Platform,
     after: tuple[OperationMeta, ...] = (),
     challenges: str | None = None,
-    upstreams: tuple[str, ...] = (),
+    upstreams: tuple[Upstream, ...] = (),
     ca_file: str | None = None,
 ) -> None:
-    """`upstreams` are the servers' hosts as in a URL, known by `ca_file`; without any it is the
-    one of this host, by its socket.
+    """`upstreams` are the servers, known by `ca_file`; without any it is the one of this host, by
+    its socket.
 
     `after` are other roles' operations that make what nginx reads.
 
@@ -41,6 +52,9 @@ def gateway(
     them there renews the certificate, too, and has nginx read it.
     """
     layout = LAYOUTS[platform]
+    for upstream in upstreams:
+        if upstream.waits:
+            _tell(upstream.name)
     config = managed_file(
         name="Write nginx.conf [GW-01]",
         path=_CONFIG,
@@ -84,3 +98,14 @@ def gateway(
         ],
         reload_after=(*after, config),
     )
+
+
+def _tell(server: str) -> None:
+    told: set[str] = host.connector_data.setdefault("told_of_servers", set())
+    if server not in told:
+        told.add(server)
+        host.log(
+            f"{server} may not sign yet, and the gateway leads nobody to it: deploy again when it "
+            "does (`oauth-server keys list` there says from when)",
+            logger.warning,
+        )

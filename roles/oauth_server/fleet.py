@@ -7,7 +7,7 @@ are made on the host and stay there.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -30,10 +30,14 @@ _PUBLIC = frozenset({"kty", "kid", "alg", "use", "n", "e", "crv", "x", "y"})
 
 @dataclass(frozen=True)
 class Others:
-    """The servers of the fleet, this one among them, and the CAs by which they know each other."""
+    """The servers of the fleet, this one among them, and the CAs by which they know each other.
+
+    `joining` are the names of those whose first key must be known before it signs.
+    """
 
     servers: tuple[Member, ...]
     ca_file: str
+    joining: frozenset[str]
 
 
 class Identity(FactBase[bool]):
@@ -91,29 +95,46 @@ def _is_sound(said: object) -> TypeGuard[dict[str, Any]]:
     )
 
 
-class HasServed(FactBase[bool]):
-    """Whether a server has ever run on the host and shown its keys."""
+@dataclass(frozen=True)
+class Standing:
+    """`served`: a server has run on the host and shown its keys. `signs`: one of them is active."""
+
+    served: bool = False
+    signs: bool = False
+
+
+class StandingOfHost(FactBase[Standing]):
+    """How far the host's server has come."""
 
     @override
     def command(self) -> str:
-        return "test -e /var/lib/oauth-server/served.json && echo yes; true"
+        return (
+            "test -e /var/lib/oauth-server/served.json && echo served; "
+            f"test -L {KEYS}/ring/active && echo signs; true"
+        )
 
     @override
-    def process(self, output: Iterable[str]) -> bool:
-        return list(output) == ["yes"]
+    def process(self, output: Iterable[str]) -> Standing:
+        said = set(output)
+        return Standing("served" in said, "signs" in said)
 
     @staticmethod
     @override
-    def default() -> bool:
-        return False
+    def default() -> Standing:
+        return Standing()
 
 
-def joins(others: Others) -> bool:
-    """Whether this host comes to servers that have served: its first key is unknown to caches."""
-    return any(
-        inventory.get_host(member.name).get_fact(HasServed)
-        for member in others.servers
-        if member.name != host.name
+def joining(standings: Mapping[str, Standing]) -> frozenset[str]:
+    """Who comes to one that serves and signs: a first key that no cache knows must not sign yet."""
+    if not any(standing.served and standing.signs for standing in standings.values()):
+        return frozenset()
+    return frozenset(name for name, standing in standings.items() if not standing.signs)
+
+
+def joiners(servers: Iterable[Member]) -> frozenset[str]:
+    """The names of those that join the others now, by what their hosts say."""
+    return joining(
+        {one.name: inventory.get_host(one.name).get_fact(StandingOfHost) for one in servers}
     )
 
 

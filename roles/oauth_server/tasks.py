@@ -14,7 +14,7 @@ from roles.files import managed_file, render
 from roles.hostdata import ClientData, OAuthServerData, UserData
 from roles.oauth_server import preview
 from roles.oauth_server.facts import CURRENT, KEYS, RELEASES
-from roles.oauth_server.fleet import FLEET, Others, fleet_file, identity, joins
+from roles.oauth_server.fleet import FLEET, Others, fleet_file, identity
 from roles.oauth_server.operations import (
     key_ring,
     old_releases_pruned,
@@ -158,7 +158,7 @@ def oauth_server(
     )
     key_ring(
         name="Make signing keys where there are none [KEY-02]",
-        joining=others is not None and joins(others),
+        joining=others is not None and host.name in others.joining,
     )
     fleet = []
     if others is not None:

@@ -1,7 +1,10 @@
-"""A fleet on a lab of three hosts: two servers, and before them one host that is gateway and state.
+"""A fleet on a lab: one host, the third, is gateway and state, and others are servers.
 
-The lab is the one that PORTCULLIS_LAB_JSON names, as for the lab's own inventory.
+The lab is the one that PORTCULLIS_LAB_JSON names, as for the lab's own inventory. FLEET_SERVERS are
+the numbers of the hosts that are servers; without it the first two are.
 """
+
+import os
 
 from inventories.lab import auth_servers as _hosts
 
@@ -19,6 +22,6 @@ _common = {
 }
 _members = [(name, {**data, **_common, "address": data["ssh_hostname"]}) for name, data in _hosts]
 
-auth_servers = _members[:2]
+auth_servers = [_members[int(at)] for at in os.environ.get("FLEET_SERVERS", "0,1").split(",")]
 gateways = _members[2:3]
 state = _members[2:3]

@@ -178,6 +178,14 @@ MUTATIONS = [
         f"cp -aL {_CERTS}/server.key {_CERTS}/ca.key",
         f"{_CERTS}/ca.key",
     ),
+    Mutation(
+        "a stranger's certificate follows in the chain",
+        "TLS-06",
+        f"cp -a {_CERTS}/active/server.pem /root/kept-chain && openssl req -x509 -newkey ec "
+        "-pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=stranger -days 365 "
+        f">> {_CERTS}/active/server.pem 2>/dev/null",
+        f"cp -a /root/kept-chain {_CERTS}/active/server.pem && rm /root/kept-chain",
+    ),
     _edit("TLS-03", "/etc/nginx/nginx.conf", "s/ssl_protocols TLSv1.3/& TLSv1.2/", _RELOAD_NGINX),
     _mode("STATE-01", "/run/redis/redis.sock", "777", "770"),
     _edit("STATE-02", "/etc/redis/redis.conf", "s/^appendonly yes/appendonly no/"),

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import ssl
+import re
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
-import httpx
 import pytest
 
 from tests.deploy import running
+from tests.deploy.fleet import GATEWAY, INVENTORY, NAME, SERVERS, Client, keys, load, until
 from tests.lab.fixtures import MakeLab, RunningLab
-
-INVENTORY = "tests/deploy/fleet_inventory.py"
-NAME = "auth.example.net"
-SERVERS, GATEWAY = (0, 1), 2
 
 
 @pytest.fixture(scope="module")
@@ -30,91 +21,6 @@ def fleet(make_lab: MakeLab) -> RunningLab:
     result = running.pyinfra(lab, "-y", inventory=INVENTORY)
     assert result.returncode == 0, result.stdout + result.stderr
     return lab
-
-
-class Client:
-    """Asks a host of the fleet under the issuer's name; every answer is on a fresh connection."""
-
-    def __init__(self, lab: RunningLab) -> None:
-        described = json.loads(lab.lab_json.read_text())
-        known = described["confidential_client"]
-        self._auth = (known["client_id"], known["client_secret"])
-        self._lab = lab
-        self._trust = ssl.create_default_context(cafile=described["ca_file"])
-
-    def ask(
-        self, host: int, path: str, form: dict[str, str] | None = None, port: int = 8443
-    ) -> httpx.Response:
-        with httpx.Client(verify=self._trust, timeout=15) as http:
-            return http.request(
-                "POST" if form else "GET",
-                f"https://{self._lab.hosts[host].address}:{port}{path}",
-                data=form,
-                auth=self._auth if form else None,
-                headers={"Host": NAME},
-                extensions={"sni_hostname": NAME},
-            )
-
-    def token(self) -> str:
-        """By the gateway, from whichever server it leads to."""
-        answer = self.ask(GATEWAY, "/token", {"grant_type": "client_credentials"}, port=443)
-        answer.raise_for_status()
-        return str(answer.json()["access_token"])
-
-    def is_active(self, host: int, token: str) -> bool:
-        answer = self.ask(host, "/introspect", {"token": token})
-        answer.raise_for_status()
-        return bool(answer.json()["active"])
-
-    def kids(self, host: int) -> set[str]:
-        answer = self.ask(host, "/.well-known/jwks.json")
-        answer.raise_for_status()
-        return {key["kid"] for key in answer.json()["keys"]}
-
-
-def kid_of(token: str) -> str:
-    header = token.partition(".")[0]
-    return str(json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))["kid"])
-
-
-@contextmanager
-def load(client: Client) -> Iterator[tuple[list[str], list[str]]]:
-    """Tokens by the gateway, each verified by both servers: their kids, and what went wrong."""
-    signed: list[str] = []
-    failures: list[str] = []
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.is_set():
-            try:
-                token = client.token()
-                kid = kid_of(token)
-                for host in SERVERS:
-                    if not client.is_active(host, token):
-                        failures.append(f"server {host} refused a token of {kid}")
-                    if kid not in client.kids(host):
-                        failures.append(f"server {host} does not publish {kid}")
-                signed.append(kid)
-            except httpx.HTTPError as error:
-                failures.append(repr(error))
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield signed, failures
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-
-
-def keys(lab: RunningLab, host: int) -> dict[str, str]:
-    """The kid of each state."""
-    done = lab.ssh("sudo oauth-server keys list --json", host)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return {key["state"]: key["kid"] for key in found["keys"]}
 
 
 def test_a_second_run_changes_nothing(fleet: RunningLab) -> None:
@@ -136,12 +42,12 @@ def test_a_rotation_under_load_costs_no_request(fleet: RunningLab) -> None:
     client = Client(fleet)
     before = [keys(fleet, host)["active"] for host in SERVERS]
     with load(client) as (signed, failures):
-        _until(lambda: set(before) <= set(signed), failures)
+        until(lambda: set(before) <= set(signed), failures)
         rotated = fleet.ssh("sudo oauth-server keys rotate --wait 120")
         assert rotated.returncode == 0, rotated.stderr + rotated.stdout
         after = keys(fleet, 0)["active"]
         assert after != before[0]
-        _until(lambda: after in signed, failures)
+        until(lambda: after in signed, failures)
         time.sleep(3)
     assert failures == []
     assert {*before, after} <= set(signed)
@@ -185,18 +91,12 @@ def test_redis_tells_a_stranger_nothing(fleet: RunningLab) -> None:
     assert set(shown["IPAddressAllow"].split()) == {"127.0.0.0/8", "::1/128", *servers}
 
 
-@pytest.mark.parametrize(
-    ("hosts", "groups"),
-    [(SERVERS, "auth_servers"), ((GATEWAY,), "gateways,state")],
-    ids=["servers", "gateway-and-state"],
-)
-def test_the_audit_passes_on_each_host(
+def audit(
     fleet: RunningLab, hosts: tuple[int, ...], groups: str
-) -> None:
-    """Told what the hosts are, it looks for that and for nothing else."""
+) -> subprocess.CompletedProcess[str]:
     described = json.loads(fleet.lab_json.read_text())
     names = ",".join(fleet.hosts[host].name for host in hosts)
-    done = subprocess.run(
+    return subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/audit"),
             *(f"--hosts={names}", f"--groups={groups}", f"--ssh-config={fleet.ssh_config}"),
@@ -207,7 +107,36 @@ def test_the_audit_passes_on_each_host(
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("hosts", "groups"),
+    [(SERVERS, "auth_servers"), ((GATEWAY,), "gateways,state")],
+    ids=["servers", "gateway-and-state"],
+)
+def test_the_audit_passes_on_each_host(
+    fleet: RunningLab, hosts: tuple[int, ...], groups: str
+) -> None:
+    """Told what the hosts are, it looks for that and for nothing else."""
+    done = audit(fleet, hosts, groups)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_audit_sees_an_identity_that_is_not_the_hosts(fleet: RunningLab) -> None:
+    """Whoever can write fleet.json decides whose keys are believed."""
+    file, kept = "/etc/oauth2/fleet.json", "/root/kept-fleet.json"
+    damage = (
+        f"import json; known = json.load(open('{file}')); a, b = known['members']; "
+        "a['identity'], b['identity'] = b['identity'], a['identity']; "
+        f"json.dump(known, open('{file}', 'w'))"
+    )
+    broken = f"sudo cp -a {file} {kept} && sudo python3 -c {running.quoted(damage)}"
+    assert fleet.ssh(broken).returncode == 0
+    try:
+        report = audit(fleet, SERVERS[:1], "auth_servers").stdout
+    finally:
+        assert fleet.ssh(f"sudo mv -T {kept} {file}").returncode == 0
+    assert re.findall(r"^  (\S+)  NOT MET", report, re.MULTILINE) == ["KEY-09"]
 
 
 def test_no_private_key_and_no_password_leaves_its_host(fleet: RunningLab) -> None:
@@ -238,11 +167,3 @@ def test_no_private_key_and_no_password_leaves_its_host(fleet: RunningLab) -> No
             f"sudo grep -rlF {patterns} /etc /var/lib/oauth-server /var/lib/redis", host
         )
         assert done.stdout == ""
-
-
-def _until(met: Any, failures: list[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not met():
-        assert not failures, failures[:5]
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from roles.gateway.tasks import gateway
+from roles.gateway.tasks import Upstream, gateway
 from roles.platform import Platform
 from tests.unit.roles.fakehost import FakeHost
 
@@ -186,3 +186,17 @@ def test_a_new_certificate_is_taken_over() -> None:
     (started,) = [c.text for c in run.commands if c.operation.endswith("[GW-02]")]
     assert "/etc/oauth2/certs/server.pem" in started
     assert "/etc/oauth2/certs/server.key" in started
+
+
+def test_a_server_that_may_not_sign_yet_is_led_nobody_and_that_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fake = FakeHost(Platform.DEBIAN_12)
+    servers = (Upstream("a", "192.0.2.1", waits=False), Upstream("b", "[2001:db8::2]", waits=True))
+    fake.run(gateway, "https://auth.example.org", fake.platform, (), None, servers, "/etc/ca.pem")
+    text = fake.files["/etc/nginx/nginx.conf"].content
+    assert [value for value in values(text, "server") if ":8443" in value] == [
+        "192.0.2.1:8443 max_fails=1 fail_timeout=10s", "[2001:db8::2]:8443 down"
+    ]  # fmt: skip
+    assert [line for line in caplog.messages if "b may not sign yet" in line]
+    assert not [line for line in caplog.messages if "a may not sign yet" in line]
