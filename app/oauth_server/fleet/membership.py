@@ -95,8 +95,16 @@ class Membership:
         return self._union.published(own, self._banned())
 
     def serves(self) -> Mapping[str, Collection[str]]:
-        """Which keys each other member publishes."""
-        return self._union.serves()
+        """Which of this server's keys, by kid, each other member publishes.
+
+        For the same algorithm: to whoever has another member's word for a key (Union) it does not
+        verify what the key signs, and the key must not sign yet.
+        """
+        own = self._published().own
+        return {
+            host: {key.kid for key in own if statement.named(key) in names}
+            for host, names in self._union.serves().items()
+        }
 
     def heard(self) -> Mapping[str, float]:
         """How many seconds ago each other member made what was heard of it last."""
@@ -154,11 +162,16 @@ class Membership:
         now = self._now()
         published = self._published()
         said = self._said
-        kids = frozenset(published.kids)
+        own = {key.kid for key in published.own}
+        served = frozenset(
+            statement.named(key)
+            for key in (*published.own, *self.foreign(own))
+            if key.kid in published.kids
+        )
         if (
             said is not None
             and [key.kid for key in said.keys] == [key.kid for key in published.own]
-            and said.serves == kids
+            and said.serves == served
             and timedelta(0) <= now - datetime.fromtimestamp(said.issued, timezone.utc) < _RENEWED
         ):
             return
@@ -171,7 +184,7 @@ class Membership:
         self._sequence = statement.sequence(now, self._sequence)
         saying = Statement(
             self._fleet.host, self._issuer, self._sequence, int(now.timestamp()),
-            tuple(published.own), kids,
+            tuple(published.own), served,
         )  # fmt: skip
         self._save()
         text = statement.sign(identity, saying)

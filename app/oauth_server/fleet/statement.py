@@ -40,7 +40,7 @@ class StatementError(Exception):
 class Statement:
     """`sequence` grows with each statement of a host: milliseconds since the epoch, by its clock.
 
-    `keys` are the host's own, `serves` the kids of all keys that it publishes.
+    `keys` are the host's own, `serves` names all keys that it publishes (`named`).
     """
 
     host: str
@@ -64,6 +64,11 @@ def sign(identity: PrivateKey, statement: Statement) -> str:
             "serves": sorted(statement.serves),
         },
     )
+
+
+def named(key: PublicKey) -> str:
+    """A key as it is published: RS256 and PS256 keys have the same kid."""
+    return f"{key.algorithm.value}:{key.kid}"
 
 
 def sequence(now: datetime, previous: int = 0) -> int:

@@ -136,7 +136,7 @@ class Union:
         return tuple(found.values())
 
     def serves(self) -> Mapping[str, Collection[str]]:
-        """Which keys each other member says it publishes; none, if it has said nothing."""
+        """What each other member says it publishes (statement.named); nothing, if it is silent."""
         return {
             member.host: record.serves if (record := self._records.get(known_by)) else ()
             for known_by, member in self._members.items()

@@ -11,7 +11,9 @@ from oauth_server.errors import OperatorError, UnavailableError
 from oauth_server.fleet import record
 from oauth_server.fleet.members import Fleet
 from oauth_server.fleet.membership import Membership, Published
+from oauth_server.keys import jwk
 from oauth_server.keys.jose import PrivateKey
+from oauth_server.models import Algorithm
 from oauth_server.store.memory import MemoryStore
 from tests.unit.oauth_server.fleet.hosts import DAY, HOUR, ISSUER, NOW, SECOND, Host, key
 
@@ -109,8 +111,30 @@ async def test_two_servers_publish_each_others_keys_and_say_so(pair: tuple[Membe
     everything = one.host.kids | two.host.kids
     assert one.published == two.published == everything
     await turns(one, two, times=1)
-    assert set(one.membership.serves()["two"]) == everything
-    assert set(two.membership.serves()["one"]) == everything
+    assert one.membership.serves()["two"] == one.host.kids
+    assert two.membership.serves()["one"] == two.host.kids
+
+
+async def test_a_key_that_is_published_for_another_algorithm_is_not_acknowledged(
+    board: Board, tmp_path: Path
+) -> None:
+    """A member that was broken into was heard first; the owner's tokens would be refused there."""
+    victim = Member(Host("victim", keys=[key(Algorithm.RS256)]), board, tmp_path)
+    third, thief = Member(Host("third"), board, tmp_path), Host("thief")
+    (wanted,) = victim.host.keys
+    thief.keys = [jwk.read({**wanted.to_jwk(), "alg": "PS256"})]
+    for member in (victim, third):
+        member.join(victim.host, third.host, thief)
+    await board.announce("thief", thief.says())
+    await turns(third, times=1)
+    await turns(victim, third, victim)
+    assert wanted.kid in third.published
+    assert victim.membership.serves()["third"] == set()
+    thief.keys = []
+    await board.announce("thief", thief.says(NOW + SECOND))
+    await turns(third, at=NOW + SECOND)
+    await turns(victim, third, victim, at=NOW + HOUR)  # the owner says it again
+    assert victim.membership.serves()["third"] == {wanted.kid}
 
 
 async def test_nothing_is_said_twice_within_the_hour(
