@@ -246,15 +246,25 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _emergency(options: argparse.Namespace) -> int:
     keys = _opened(options)
-    kid = keys_emergency.resolve(options.key, key_ring.read(keys.ring, keys.policy.algorithm))
+    # First what an earlier one had to leave: it was killed, or the store was away.
+    told = options.dry_run or keys_emergency.finish(keys.settings, keys.directory)
+    found = key_ring.read(keys.ring, keys.policy.algorithm)
+    done_before = keys_emergency.already(options.key, found, removed.load(keys.directory), _now())
+    if done_before is not None:
+        say(done_before)
+        return 0 if told else 1
+    kid = keys_emergency.resolve(options.key, found)
     if options.dry_run:
         say(keys_emergency.plan(kid, keys.ring, keys.policy, keys.served(), _now()))
         return 0
     now = _now()
     done = lifecycle.emergency(keys.directory, keys.policy, now, keys.served(), kid)
     _note(done.notes)
-    say(keys_emergency.report(done, keys.policy, now))
-    return 0 if keys_emergency.finish(keys.settings, keys.directory) else 1
+    try:
+        say(keys_emergency.report(done, keys.policy, now))
+    finally:  # even if nobody can read it
+        told = keys_emergency.finish(keys.settings, keys.directory)
+    return 0 if told else 1
 
 
 def _note(notes: Collection[str]) -> None:

@@ -15,6 +15,7 @@ from oauth_server.keys import configured, lifecycle
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.entry import Entry, State
 from oauth_server.keys.lifecycle import Emergency
+from oauth_server.keys.removed import Reason, Removed
 from oauth_server.keys.served import Served
 from oauth_server.keys.transitions import Policy
 from oauth_server.output import say
@@ -30,6 +31,9 @@ _CACHES = (
 
 _ACTIVE = "active"
 
+_AGAIN = timedelta(hours=1)
+"""Who says `active` once more within so long has seen an error, and means the same key."""
+
 
 def resolve(named: str, found: Sequence[Entry]) -> str:
     """The kid that an operator means. Raises OperatorError."""
@@ -42,6 +46,31 @@ def resolve(named: str, found: Sequence[Entry]) -> str:
     if not fitting:
         raise OperatorError(f"there is no key {named}; `oauth-server keys list` names them")
     raise OperatorError(f"{named} is the beginning of several: {', '.join(fitting)}")
+
+
+def already(
+    named: str, found: Sequence[Entry], gone: Sequence[Removed], now: datetime
+) -> str | None:
+    """What an emergency before this one did to the key that is named, if it was that.
+
+    `gone` was read after `found`: of two at once one sees what the other did. Raises OperatorError
+    where it is not clear: who tries again after an error must not lose the next key, too.
+    """
+    emergencies = [line for line in gone if line.reason is Reason.EMERGENCY]
+    if named == _ACTIVE:
+        signed = [line for line in emergencies if line.activated and not line.retired]
+        if signed and abs(now - signed[-1].removed) < _AGAIN:
+            raise OperatorError(
+                f"{signed[-1].kid} signed until {at(signed[-1].removed)}, and was removed in an "
+                "emergency; to remove the key that signs now, too, name it by its kid"
+            )
+        return None
+    if any(entry.kid.startswith(named) for entry in found):
+        return None
+    lines = [line for line in emergencies if named and line.kid.startswith(named)]
+    return (
+        f"{lines[-1].kid} was removed in an emergency at {at(lines[-1].removed)}" if lines else None
+    )
 
 
 def plan(kid: str, ring: Path, policy: Policy, served: Served, now: datetime) -> str:

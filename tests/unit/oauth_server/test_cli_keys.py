@@ -16,6 +16,7 @@ from oauth_server.cli import owner
 from oauth_server.errors import OperatorError
 from oauth_server.keys import removed, ring, served
 from oauth_server.keys.entry import State
+from oauth_server.keys.removed import Reason
 from oauth_server.keys.served import ServedFile
 from tests.unit.oauth_server.keys import rings
 
@@ -161,6 +162,45 @@ def test_a_key_that_is_not_there_is_no_emergency(
 ) -> None:
     assert site.run("emergency", named) == 1
     assert problem in capsys.readouterr().err
+
+
+def test_who_tries_an_emergency_again_loses_no_second_key(site: Site, capsys: Output) -> None:
+    """After an error of the store, say, which it does not say again."""
+    stolen, successor = site.kid(State.ACTIVE), site.kid(State.PENDING)
+    assert site.run("emergency", "active") == 0
+    assert site.run("emergency", "active") == 1
+    problem = capsys.readouterr().err
+    assert f"{stolen} signed until 2026-11-25T12:00:00Z, and was removed" in problem
+    assert site.kid(State.ACTIVE) == successor
+    assert site.run("emergency", stolen[:8]) == 0
+    assert capsys.readouterr().out == (
+        f"{stolen} was removed in an emergency at 2026-11-25T12:00:00Z\n"
+    )
+    assert site.run("emergency", successor) == 0
+    site.now += timedelta(hours=1)
+    assert site.run("emergency", "active") == 0
+
+
+def test_an_emergency_that_was_killed_is_finished_by_the_same_command(
+    site: Site, capsys: Output
+) -> None:
+    stolen, successor = site.kid(State.ACTIVE), site.kid(State.PENDING)
+    (entry,) = rings.entries(site.keys, State.ACTIVE)
+    removed.add(site.keys, entry, Reason.EMERGENCY, site.now)
+    assert site.run("emergency", stolen) == 0
+    assert "what it signed is revoked" in capsys.readouterr().out
+    assert site.kid(State.ACTIVE) == successor
+
+
+def test_the_store_is_told_of_an_emergency_that_nobody_can_read(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: str) -> None:
+        raise OperatorError("standard output: Broken pipe")
+
+    monkeypatch.setattr(commands, "say", broken)
+    assert site.run("emergency", "active") == 1
+    assert removed.unrevoked(site.keys) == []
 
 
 def test_the_beginning_of_two_kids_names_neither() -> None:
