@@ -112,6 +112,18 @@ async def test_the_rights_of_the_deploy_end_at_its_own_keys(redis: Server) -> No
     await store.close()
 
 
+async def test_a_revocation_that_is_no_time_revokes_all_until_it_is_gone(redis: Server) -> None:
+    """Who can write there could otherwise have each introspection fail with a traceback."""
+    store, token = redis.store(), TokenIdentity("jti", "alice", "app", 1_700_000_000, None, None)
+    with redis.examine() as client:
+        for key in ("oauth:revoked:subject:alice", "oauth:revoked:client:app"):
+            client.set(key, "x")
+            assert await store.is_revoked(token)
+            client.delete(key)
+    assert not await store.is_revoked(token)
+    await store.close()
+
+
 async def test_a_redis_that_is_still_reading_its_file_is_named(redis: Server) -> None:
     """While it reads it answers after each 1024 commands: every tenth of a second or so."""
     store = redis.store()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from oauth_server.store.interface import RevocationKind, TokenIdentity
 from oauth_server.store.redis import scripts
 from oauth_server.store.redis.part import REVOCATIONS, Part
@@ -32,5 +34,11 @@ def _key(kind: RevocationKind, value: str) -> str:
 
 
 def _second(revocation: str) -> int:
-    """When it was issued: the script writes microseconds first."""
-    return int(revocation.partition(" ")[0]) // 1_000_000
+    """When it was issued: the script writes microseconds first.
+
+    What else somebody may have written there revokes everything until it is gone.
+    """
+    try:
+        return int(revocation.partition(" ")[0]) // 1_000_000
+    except ValueError:
+        return sys.maxsize
