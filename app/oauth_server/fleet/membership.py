@@ -92,6 +92,8 @@ class Membership:
 
     def foreign(self, own: Collection[str]) -> Sequence[PublicKey]:
         """The keys of others that are to be published beside the `own` kids."""
+        if not self._union.records:  # then nothing but the ring matters, damaged or not
+            return ()
         return self._union.published(own, self._banned())
 
     def serves(self) -> Mapping[str, Collection[str]]:
@@ -116,8 +118,12 @@ class Membership:
         while True:
             try:
                 await self.look()
+            except OperatorError as error:
+                self._complain("look", str(error))
             except Exception:  # noqa: BLE001 - the next time may be better; the server lives on
                 _journal.exception("while the fleet was heard")
+            else:
+                self._complain("look", None)
             await asyncio.sleep(EVERY.total_seconds())
 
     async def look(self) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oauth_server.errors import OperatorError, UnavailableError
-from oauth_server.fleet import record
+from oauth_server.fleet import membership, record
 from oauth_server.fleet.members import Fleet
 from oauth_server.fleet.membership import Membership, Published
 from oauth_server.keys import jwk
@@ -57,6 +58,7 @@ class Member:
         self.refused: list[str] = []
         self.banned: set[str] = set()
         self.lost_identity = False
+        self.damaged = False
         self.membership = Membership(
             board,
             directory / f"{host.name}.json",
@@ -64,7 +66,7 @@ class Member:
             leeway=timedelta(seconds=30),
             grace=lambda: 13 * HOUR,
             identity=self._identity,
-            banned=lambda: self.banned,
+            banned=self._banned,
             published=lambda: Published(host.keys, self.published),
             take_over=self._take_over,
             refused=self.refused.append,
@@ -75,6 +77,11 @@ class Member:
         if self.lost_identity:
             raise OperatorError("identity.pem: No such file or directory")
         return self.host.identity
+
+    def _banned(self) -> set[str]:
+        if self.damaged:
+            raise OperatorError("removed.json: is not what the ring writes")
+        return self.banned
 
     async def _take_over(self) -> None:
         own = self.host.kids
@@ -228,6 +235,22 @@ async def test_without_its_identity_a_host_is_silent_and_hears(
     assert "two" not in board.said
     assert two.published == one.host.kids | two.host.kids
     assert "identity.pem: No such file or directory" in caplog.text
+
+
+async def test_a_list_of_removed_keys_that_is_damaged_is_said_once(
+    pair: tuple[Member, Member], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line; and it is nothing to a server that has heard of nobody."""
+    one, two = pair
+    one.damaged = two.damaged = True
+    await turns(one, times=1)
+    assert one.published == one.host.kids
+    monkeypatch.setattr(membership, "EVERY", timedelta(seconds=0.01))
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(two.membership.take_part(), 0.2)
+    assert [entry.getMessage() for entry in caplog.records] == [
+        "removed.json: is not what the ring writes"
+    ]
 
 
 async def test_a_state_that_is_damaged_is_learnt_anew(
