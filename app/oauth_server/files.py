@@ -12,6 +12,17 @@ SMALL = 64 * 1024
 """More than anything that a person writes or that holds a key."""
 
 
+def missing(path: Path) -> bool:
+    """Whether there is none. One that this user may not look at is none that is missing."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:  # who reads it is told
+        return False
+    return False
+
+
 def read(path: Path, *, max_bytes: int = SMALL, through_link: bool = True) -> tuple[bytes, int]:
     """A regular file's content and mode, both of the same file. Raises OperatorError."""
     # Opening a FIFO must not block, nor a terminal become the server's.

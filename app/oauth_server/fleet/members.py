@@ -5,7 +5,6 @@ The deploy writes it. Without the file the host is alone.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +68,7 @@ class Fleet:
 
 def load(path: Path) -> Fleet | None:
     """None where there is no file. Raises OperatorError."""
-    if not os.path.lexists(path):
+    if files.missing(path):
         return None
     document = json_document.parse(path, files.read_text(path, max_bytes=_MAX_BYTES))
     problems = schema.Problems(path)

@@ -69,7 +69,7 @@ class Memory:
 
 def load(path: Path, issuer: str) -> Memory:
     """What was saved for this issuer. Raises OperatorError for a file that is damaged."""
-    if not path.exists():
+    if files.missing(path):
         return Memory({})
     content, _ = files.read(path, max_bytes=_MAX_BYTES)
     try:

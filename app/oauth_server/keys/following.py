@@ -73,7 +73,12 @@ class Follower:
     async def follow(self) -> None:
         """Until it is cancelled."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 - without it the server would stop to sign
+                self._complain("look", f"the ring is not followed: {error!r}")
+            else:
+                self._complaints.pop("look", None)
             await asyncio.sleep(_EVERY)
 
     async def look(self) -> None:

@@ -61,7 +61,7 @@ class Served:
 
 def load(path: Path, hosts: Collection[str] = (SELF,)) -> Served:
     """What the running server wrote, if it wrote anything. Raises OperatorError."""
-    if not path.exists():
+    if files.missing(path):
         return Served(hosts=hosts)
     content, _ = files.read(path, max_bytes=_MAX_BYTES)
     try:

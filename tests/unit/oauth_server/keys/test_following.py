@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import shutil
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from oauth_server.errors import UnavailableError
-from oauth_server.keys import lifecycle, ring, served
+from oauth_server.keys import following, lifecycle, ring, served
 from oauth_server.keys.following import Follower
 from oauth_server.keys.jose import PrivateKey
 from oauth_server.keys.ring import KeyRing
@@ -159,3 +161,31 @@ async def test_where_it_cannot_be_written_the_server_serves_on_and_says_it_once(
     assert not watched.follower.is_stale()
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith(f"{watched.directory}/served.json: cannot be written: ")
+
+
+async def test_what_nobody_expected_does_not_end_the_following_and_is_said_once(
+    watched: Watched, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server would go on with its old key, and stop to sign when that is no longer confirmed."""
+    monkeypatch.setattr(following, "_EVERY", 0.0)
+    looks = 0
+
+    async def fail() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise asyncio.CancelledError
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    watched.follower = Follower(
+        watched.directory / "keys",
+        ring=lambda: watched.ring,
+        stale=lambda: STALE,
+        take_over=fail,
+        served=ServedFile(watched.directory / served.FILE),
+    )
+    watched.rotate()
+    with pytest.raises(asyncio.CancelledError):
+        await watched.follower.follow()
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said == "the ring is not followed: PermissionError(13, 'Permission denied')"

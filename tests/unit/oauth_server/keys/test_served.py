@@ -74,3 +74,10 @@ def test_what_the_server_did_not_write_is_refused(tmp_path: Path, content: str) 
     # The server itself begins anew: later, and so safe.
     ServedFile(path).note(["a"], "a", START)
     assert served.load(path).since == {"a": {"self": START}}
+
+
+def test_a_file_that_cannot_be_looked_at_is_none_that_is_missing(tmp_path: Path) -> None:
+    assert served.load(tmp_path / served.FILE) == Served()
+    (tmp_path / "state").touch()
+    with pytest.raises(OperatorError, match=r"served\.json: Not a directory"):
+        served.load(tmp_path / "state" / served.FILE)
