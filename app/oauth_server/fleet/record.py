@@ -17,7 +17,7 @@ from oauth_server.errors import OperatorError
 from oauth_server.fleet import statement
 from oauth_server.fleet.statement import StatementError
 from oauth_server.keys import disk
-from oauth_server.keys.entry import Moment
+from oauth_server.keys.entry import Moment, check_moments
 from oauth_server.keys.jose import PublicKey
 
 FILE = "fleet-state.json"
@@ -49,6 +49,9 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     keys: tuple[Mapping[str, str], ...]
     serves: tuple[str, ...] = ()
     departed: Moment | None = None
+
+    def __post_init__(self) -> None:
+        check_moments(self.departed)
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True):

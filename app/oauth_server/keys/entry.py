@@ -21,6 +21,9 @@ from oauth_server.models import Algorithm
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
+_FIRST, _LAST = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (1970, 3000))
+_YEAR = 31_536_000
+
 
 class State(str, Enum):
     """Worked out from what is there, and stored nowhere. A removed key has no entry."""
@@ -38,10 +41,13 @@ class Times(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     algorithm: Algorithm
     created: Moment
-    longest_lifetime: Annotated[int, msgspec.Meta(ge=0)]
+    longest_lifetime: Annotated[int, msgspec.Meta(ge=0, le=_YEAR)]
     activated: Moment | None = None
     retired: Moment | None = None
     until: Moment | None = None
+
+    def __post_init__(self) -> None:
+        check_moments(self.created, self.activated, self.retired, self.until)
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,13 @@ class Entry:
             return None
         derived = self.times.retired + timing.grace(self.longest)
         return derived if self.times.until is None else max(derived, self.times.until)
+
+
+def check_moments(*moments: datetime | None) -> None:
+    """Raises ValueError for one so far away that there is no time after the spans that follow."""
+    for found in moments:
+        if found is not None and not _FIRST <= found < _LAST:
+            raise ValueError(f"a time must be from {_FIRST.year} on and before {_LAST.year}")
 
 
 def moment(now: datetime) -> datetime:

@@ -13,7 +13,7 @@ import msgspec
 from oauth_server import files
 from oauth_server.errors import OperatorError
 from oauth_server.keys import disk
-from oauth_server.keys.entry import Entry, Moment
+from oauth_server.keys.entry import Entry, Moment, check_moments
 from oauth_server.keys.layout import REMOVED
 from oauth_server.models import Algorithm
 
@@ -42,6 +42,9 @@ class Removed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retired: Moment | None = None
     revoked: bool | None = None
     until: Moment | None = None
+
+    def __post_init__(self) -> None:
+        check_moments(self.created, self.removed, self.activated, self.retired, self.until)
 
 
 class _File(msgspec.Struct, frozen=True):

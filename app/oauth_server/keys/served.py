@@ -12,7 +12,7 @@ import msgspec
 from oauth_server import files
 from oauth_server.errors import OperatorError
 from oauth_server.keys import disk
-from oauth_server.keys.entry import Moment, moment
+from oauth_server.keys.entry import Moment, check_moments, moment
 
 FILE = "served.json"
 SELF = "self"
@@ -27,6 +27,10 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
     checked: Moment
     active: str | None
     served: Mapping[str, Mapping[str, Moment]]
+
+    def __post_init__(self) -> None:
+        since = (found for hosts in self.served.values() for found in hosts.values())
+        check_moments(self.checked, *since)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from oauth_server import cli
 from oauth_server.cli import keys as commands
 from oauth_server.cli import owner
 from oauth_server.errors import OperatorError
-from oauth_server.keys import removed, ring, served
+from oauth_server.keys import disk, removed, ring, served
 from oauth_server.keys.entry import State
 from oauth_server.keys.removed import Reason
 from oauth_server.keys.served import ServedFile
@@ -232,6 +232,36 @@ def test_a_ring_that_is_not_there_is_one_line(site: Site, capsys: Output) -> Non
         assert site.run(*arguments) == 1, arguments
         assert len(capsys.readouterr().err.splitlines()) == 1
     assert not (site.keys / "ring").exists()
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"created": "9999-12-31T23:59:59Z"}, {"created": "0001-01-01T00:00:00Z"},
+        {"retired": "9999-12-31T23:59:59Z"}, {"longest_lifetime": 10**15},
+        {"longest_lifetime": 10**11}, {"until": "3000-01-01T00:00:00Z"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_times_that_nothing_can_be_added_to_are_one_line(
+    site: Site, capsys: Output, times: dict[str, object]
+) -> None:
+    file = site.keys / "ring" / site.kid(State.ACTIVE) / "times.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **times}))
+    for arguments in (["list"], ["rotate", "--if-due"], ["retire"], ["emergency", "active"]):
+        assert site.run(*arguments) == 1, arguments
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"oauth-server: {file}: is not what the ring writes: ")
+
+
+def test_a_server_that_noted_the_end_of_time_is_one_line(site: Site, capsys: Output) -> None:
+    site.serve(NOW)
+    file = site.state / served.FILE
+    file.write_text(file.read_text().replace("2026-", "9999-"))
+    for arguments in (["list"], ["rotate"], ["emergency", "active", "--dry-run"]):
+        assert site.run(*arguments) == 1, arguments
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"oauth-server: {file}: is not what the server writes: ")
 
 
 class Root:

@@ -166,7 +166,7 @@ async def test_where_it_cannot_be_written_the_server_serves_on_and_says_it_once(
 async def test_what_nobody_expected_does_not_end_the_following_and_is_said_once(
     watched: Watched, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server would go on with its old key, and stop to sign when that is no longer confirmed."""
+    """The server would go on with its old key, and one day stop to sign."""
     monkeypatch.setattr(following, "_EVERY", 0.0)
     looks = 0
 
