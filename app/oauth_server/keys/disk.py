@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from oauth_server.errors import OperatorError
 from oauth_server.keys import modes
 
 _NEW = ".{}.new"
+
+_journal = logging.getLogger("oauth_server")
 
 
 def make_directory(path: Path) -> None:
@@ -93,7 +96,12 @@ def locked(directory: Path) -> Iterator[None]:
         modes.restore_directory(directory.resolve())
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # A token may take minutes for a key.
+                _journal.warning("%s: another command is at work there; this one waits", directory)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)

@@ -133,6 +133,5 @@ def rsa_for(algorithm: Algorithm) -> Algorithm:
 
 
 def _unreadable(ring: Path, error: OSError) -> OperatorError:
-    if not isinstance(error, FileNotFoundError):
-        return OperatorError(f"{ring}: {error.strerror}")
-    return OperatorError(f"{ring}: {error.strerror}; `oauth-server keys init` makes it")
+    hint = "; `oauth-server keys init` makes it" if isinstance(error, FileNotFoundError) else ""
+    return OperatorError(f"{ring}: {error.strerror}{hint}")

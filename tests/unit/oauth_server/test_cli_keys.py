@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import threading
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -262,6 +264,19 @@ def test_a_server_that_noted_the_end_of_time_is_one_line(site: Site, capsys: Out
         assert site.run(*arguments) == 1, arguments
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith(f"oauth-server: {file}: is not what the server writes: ")
+
+
+def test_a_command_that_waits_for_another_says_so(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    with disk.locked(site.keys):
+        waiting = threading.Thread(target=site.run, args=("retire",))
+        waiting.start()
+        end = time.monotonic() + 10
+        while not caplog.records and time.monotonic() < end:
+            time.sleep(0.01)
+    waiting.join()
+    assert caplog.messages == [f"{site.keys}: another command is at work there; this one waits"]
 
 
 class Root:
