@@ -6,14 +6,13 @@ import argparse
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Sequence
 
 from oauth_server import __version__, settings
 from oauth_server.cli import check, keys, users
 from oauth_server.cli.parsing import command, config_option, group, port
 from oauth_server.errors import OperatorError
-from oauth_server.output import say
+from oauth_server.output import say, warn
 from oauth_server.protocol import client_secret
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -26,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run: int = options.run(options)
     except OperatorError as error:
         for problem in error.problems:
-            print(f"oauth-server: {problem}", file=sys.stderr)
+            warn(problem)
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from oauth_server.keys.layout import RING
 from oauth_server.keys.lifecycle import NotReadyError
 from oauth_server.keys.served import Served
 from oauth_server.keys.transitions import Policy
-from oauth_server.output import say
+from oauth_server.output import say, warn
 from oauth_server.settings import Settings
 
 _LATE = timedelta(days=7)
@@ -146,6 +145,7 @@ def _rotate(options: argparse.Namespace) -> int:
     keys = _opened(options)
     if not keys.ring.is_dir():
         raise OperatorError(f"{keys.ring}: there is none; `oauth-server keys init` makes it")
+    _check_others(options.without, keys)
     if options.dry_run:
         return _would_rotate(keys, options)
     revoked = keys_emergency.finish(keys.settings, keys.directory)
@@ -163,6 +163,16 @@ def _rotate(options: argparse.Namespace) -> int:
             say(f"due since {at(when)}, not yet done: {error}")
             return 0 if revoked else 1
     return max(_rotated(keys, options.without, options.wait), 0 if revoked else 1)
+
+
+def _check_others(named: Collection[str], keys: Keys) -> None:
+    """This server is none of them: what it does not publish must not sign. Raises OperatorError."""
+    fleet = members.load(Path(keys.settings.fleet_file))
+    others = [] if fleet is None else [member.host for member in fleet.others]
+    for host in named:
+        if host not in others:
+            which = ", ".join(others) or "there is none"
+            raise OperatorError(f"--without {host}: is no other server of the fleet ({which})")
 
 
 def _rotated(keys: Keys, without: Collection[str], wait: int) -> int:
@@ -269,4 +279,4 @@ def _emergency(options: argparse.Namespace) -> int:
 
 def _note(notes: Collection[str]) -> None:
     for note in notes:
-        print(f"oauth-server: {note}", file=sys.stderr)
+        warn(note)

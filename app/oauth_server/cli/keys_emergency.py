@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -18,7 +17,7 @@ from oauth_server.keys.lifecycle import Emergency
 from oauth_server.keys.removed import Reason, Removed
 from oauth_server.keys.served import Served
 from oauth_server.keys.transitions import Policy
-from oauth_server.output import say
+from oauth_server.output import say, warn
 from oauth_server.settings import Settings
 from oauth_server.store.interface import RevocationKind
 
@@ -146,10 +145,9 @@ def finish(settings: Settings, directory: Path) -> bool:
             asyncio.run(_revoke(settings, directory, kid, until))
         except (UnavailableError, OperatorError) as error:
             reason = error.reason if isinstance(error, UnavailableError) else str(error)
-            print(
-                f"oauth-server: {kid}: is removed, but what it signed is not revoked yet: "
-                f"{reason}; the timer tries again, and so does `oauth-server keys rotate --if-due`",
-                file=sys.stderr,
+            warn(
+                f"{kid}: is removed, but what it signed is not revoked yet: "
+                f"{reason}; the timer tries again, and so does `oauth-server keys rotate --if-due`"
             )
             told = False
         else:

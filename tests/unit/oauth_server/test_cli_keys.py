@@ -16,10 +16,13 @@ from oauth_server import cli
 from oauth_server.cli import keys as commands
 from oauth_server.cli import owner
 from oauth_server.errors import OperatorError
+from oauth_server.fleet import identity
 from oauth_server.keys import disk, removed, ring, served
 from oauth_server.keys.entry import State
+from oauth_server.keys.jose import PrivateKey
 from oauth_server.keys.removed import Reason
 from oauth_server.keys.served import ServedFile
+from oauth_server.models import Algorithm
 from tests.unit.oauth_server.keys import rings
 
 Output = pytest.CaptureFixture[str]
@@ -236,6 +239,28 @@ def test_a_ring_that_is_not_there_is_one_line(site: Site, capsys: Output) -> Non
     assert not (site.keys / "ring").exists()
 
 
+@pytest.mark.parametrize("host", ["auth-3", "self", "auth-1"])
+def test_a_rotation_goes_on_without_another_server_of_the_fleet_and_nobody_else(
+    site: Site, capsys: Output, host: str
+) -> None:
+    site.serve(NOW)
+    assert site.run("rotate", "--without", host) == 1
+    said = capsys.readouterr().err
+    assert (
+        said == f"oauth-server: --without {host}: is no other server of the fleet (there is none)\n"
+    )
+    members = [
+        {"host": name, "identity": identity.text(PrivateKey.generate(Algorithm.EDDSA).public)}
+        for name in ("auth-1", "auth-2")
+    ]
+    fleet = site.state / "fleet.json"
+    fleet.write_text(json.dumps({"host": "auth-1", "members": members}))
+    with site.config.open("a") as config:
+        config.write(f"fleet_file: {fleet}\n")
+    assert site.run("rotate", "--dry-run", "--without", host) == 1
+    assert "is no other server of the fleet (auth-2)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "times",
     [
@@ -264,6 +289,14 @@ def test_a_server_that_noted_the_end_of_time_is_one_line(site: Site, capsys: Out
         assert site.run(*arguments) == 1, arguments
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith(f"oauth-server: {file}: is not what the server writes: ")
+
+
+def test_the_name_of_a_file_is_no_command_to_the_terminal(site: Site, capsys: Output) -> None:
+    """The server's account may make one, and it is root who asks for a list."""
+    (site.keys / "ring" / "a\x1b[2Jb\nc\udcff").mkdir()
+    assert site.run("list") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "/ring/a\\x1b[2Jb\\nc\\udcff/" in line
 
 
 def test_a_command_that_waits_for_another_says_so(
