@@ -171,4 +171,7 @@ def fleet_file(others: Others) -> Generator[StringCommand, None, None]:
         content=json.dumps(document, indent=1, sort_keys=True) + "\n",
         group="oauth_group",
         mode="0640",
+        # A host says what it likes: another's identity, or what is no key. With such a file no
+        # server would start.
+        check='/usr/local/bin/oauth-server check --fleet "$candidate"',
     )

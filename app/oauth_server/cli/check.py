@@ -27,6 +27,7 @@ def add_to(commands: Commands) -> None:
     check.add_argument(
         "--keys", type=path, metavar="DIR", help="keys directory, to check for --config's algorithm"
     )
+    check.add_argument("--fleet", type=path, metavar="FILE", help="servers of a fleet, to check")
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -36,7 +37,8 @@ def _check(options: argparse.Namespace) -> int:
     keys = options.keys
     if keys is not None and config is None:
         raise OperatorError("--keys goes with --config, which names the algorithm")
-    all_of_them = config is None and registered is None and people is None
+    fleet = options.fleet
+    all_of_them = config is None and registered is None and people is None and fleet is None
     if all_of_them:
         config = settings.DEFAULT_PATH
     if config is not None:
@@ -53,7 +55,9 @@ def _check(options: argparse.Namespace) -> int:
                 problems += _problems_of_keys(keys, named)
             if all_of_them:
                 problems += _problems_of_certificate(named)
-                problems += _problems_of_fleet(Path(named.fleet_file))
+                fleet = Path(named.fleet_file)
+    if fleet is not None:
+        problems += _problems_of_fleet(fleet)
     client_ids: clients.Clients = {}
     if registered is not None:
         try:

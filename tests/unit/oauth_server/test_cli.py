@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from oauth_server import __version__, cli, passwords
+from oauth_server.fleet import identity
+from oauth_server.keys.jose import PrivateKey
+from oauth_server.models import Algorithm
 from oauth_server.protocol import client_secret
 from tests.unit.oauth_server.test_clients import confidential
 from tests.unit.oauth_server.test_clients import write as write_clients
@@ -76,7 +79,23 @@ def test_check_judges_the_file_that_is_named_alone(tmp_path: Path, capsys: Outpu
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("option", ["--config", "--clients", "--users"])
+def test_check_judges_a_fleet_before_a_server_has_to_start_with_it(
+    tmp_path: Path, capsys: Output
+) -> None:
+    """A host that was broken into says that it is another one."""
+    known_by = identity.text(PrivateKey.generate(Algorithm.EDDSA).public)
+    members = [{"host": "auth-1", "identity": known_by}]
+    file = tmp_path / "fleet.json"
+    file.write_text(json.dumps({"host": "auth-1", "members": members}))
+    assert run("check", "--fleet", file) == 0
+    assert capsys.readouterr() == (f"{file}: OK, auth-1 and 0 other hosts\n", "")
+    members.append({"host": "auth-2", "identity": known_by})
+    file.write_text(json.dumps({"host": "auth-1", "members": members}))
+    assert run("check", "--fleet", file) == 1
+    assert "members[1].identity: belongs to an earlier member already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--config", "--clients", "--users", "--fleet"])
 def test_check_waits_for_no_pipe(tmp_path: Path, capsys: Output, option: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert run("check", option, tmp_path / "pipe") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from roles.errors import DeployError
 from roles.gateway.layout import LAYOUTS as GATEWAY
 from roles.hostdata import ClientData, HostDataError, OAuthServerData, UserData, validate
 from roles.oauth_server import tasks
+from roles.oauth_server.fleet import Others
 from roles.oauth_server.release import Release
 from roles.platform import Platform
 from roles.redis.layout import LAYOUTS as REDIS
+from roles.topology import Member
 from tests.unit.roles.fakehost import FakeHost, Run
 
 DATA = OAuthServerData(issuer="https://auth.example.net", trusted_proxies=("10.0.0.0/8",))
@@ -113,6 +116,21 @@ def test_candidates_are_checked_by_the_new_release_before_the_switch_to_it() -> 
     assert order.index("Unpack the release") < order.index("Write server.yaml")
     assert order.index("Write server.yaml") < order.index("Switch to the release")
     assert order.index("Make signing keys where there are none") < order.index("Run the server")
+
+
+def test_what_hosts_say_of_themselves_is_checked_before_any_server_gets_it() -> None:
+    """One that was broken into may say that it is another, or what is no key."""
+    said = json.dumps({"identity": "any", "as_of": 1, "keys": []})
+    host = FakeHost(
+        Platform.DEBIAN_12, responses={**INSTALLED, re.compile(r"keys announcement"): said}
+    )
+    others = Others((Member(host.name, "10.0.0.1"),), "/etc/oauth2/ca.pem")
+    gateway, redis = GATEWAY[host.platform].user, REDIS[host.platform].service
+    host.run(
+        partial(tasks.oauth_server, others=others), DATA, (), None, host.target, gateway, redis
+    )
+    file = host.files["/etc/oauth2/fleet.json"]
+    assert '/usr/local/bin/oauth-server check --fleet "$candidate"' in file.script
 
 
 def test_users_of_the_inventory_are_in_a_file_that_belongs_to_the_deploy() -> None:
