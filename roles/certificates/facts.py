@@ -11,6 +11,9 @@ from typing_extensions import override
 
 DIRECTORY = "/etc/oauth2/certs"
 
+_WITHIN = 20  # seconds
+_MOST = 256 * 1024  # bytes
+
 
 @dataclass(frozen=True)
 class Installed:
@@ -39,7 +42,8 @@ def sound_layout(*, with_ca: bool) -> tuple[str, ...]:
 
 
 # Nobody but root and the service's own account writes here, yet the account may have been broken
-# into: root must not follow what it has linked, so whatever can be is done as that account.
+# into: root must not follow what it has linked, so whatever can be is done as that account. Nor
+# may a pipe keep a deploy waiting, or a device fill the memory of the control machine.
 _COMMAND = f"""\
 cd {DIRECTORY} 2>/dev/null || exit 0
 for link in active server.pem server.key ca.pem; do echo "$link -> $(readlink "$link")"; done
@@ -49,11 +53,11 @@ done
 for pair in pair-*; do
   if [ -e "$pair" ] && [ "$pair" != "$(readlink active)" ]; then echo "left over: $pair"; fi
 done
-setpriv --reuid=oauth_user --regid=oauth_group --clear-groups sh -c '
+timeout {_WITHIN} setpriv --reuid=oauth_user --regid=oauth_group --clear-groups sh -c '
   key=$(openssl pkey -in active/server.key -passin pass: -pubout 2>/dev/null) &&
     [ "$key" = "$(openssl x509 -in active/server.pem -noout -pubkey)" ] && echo "the key fits"
-  echo ==; cat active/server.pem
-  echo ==; cat active/ca.pem' 2>/dev/null
+  echo ==; head -c {_MOST} active/server.pem
+  echo ==; head -c {_MOST} active/ca.pem' 2>/dev/null
 true
 """
 

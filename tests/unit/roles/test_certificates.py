@@ -11,7 +11,7 @@ import pytest
 from pyinfra.api import HiddenValue, StringCommand
 
 from roles.certificate_data import CertificateFilesData
-from roles.certificates import operations
+from roles.certificates import facts, operations
 from roles.certificates.facts import DIRECTORY, Installed, InstalledPair, sound_layout
 from roles.certificates.local_ca import LocalCaSource, establish
 from roles.certificates.pair import CertificateError, Pair, PairSource, key_pem
@@ -172,6 +172,25 @@ def test_whatever_drifted_is_mended(
 ) -> None:
     directory.install(source)
     drift(directory.certs)
+    assert [done.returncode for done in directory.install(source)] == [0, 0]
+    assert directory.get_fact(InstalledPair).layout == sound_layout(with_ca=True)
+
+
+@pytest.mark.parametrize("name", ["server.pem", "server.key"])
+@pytest.mark.parametrize("endless", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_no_file_of_the_account_keeps_a_deploy_waiting_or_is_endless(
+    directory: Directory,
+    source: LocalCaSource,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    endless: Callable[[Path], None],
+) -> None:
+    directory.install(source)
+    file = (directory.certs / name).resolve()
+    file.unlink()
+    endless(file)
+    monkeypatch.setattr(facts, "_COMMAND", facts._COMMAND.replace("timeout 20", "timeout 1"))
+    assert len(directory.get_fact(InstalledPair).chain) < 1 << 20
     assert [done.returncode for done in directory.install(source)] == [0, 0]
     assert directory.get_fact(InstalledPair).layout == sound_layout(with_ca=True)
 
