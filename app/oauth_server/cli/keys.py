@@ -148,7 +148,7 @@ def _rotate(options: argparse.Namespace) -> int:
     _check_others(options.without, keys)
     if options.dry_run:
         return _would_rotate(keys, options)
-    revoked = keys_emergency.finish(keys.settings, keys.directory)
+    revoked = keys_emergency.finish(keys.settings, keys.directory, keys.served())
     if options.if_due:
         _note(lifecycle.prepare(keys.directory, keys.policy, _now()))
         when = _due(keys)
@@ -273,7 +273,7 @@ def _emergency(options: argparse.Namespace) -> int:
     try:
         say(keys_emergency.report(done, keys.policy, now))
     finally:  # even if nobody can read it
-        told = keys_emergency.finish(keys.settings, keys.directory)
+        told = keys_emergency.finish(keys.settings, keys.directory, keys.served())
     return 0 if told else 1
 
 

@@ -132,27 +132,35 @@ def _believers(done: Emergency, policy: Policy, now: datetime) -> Sequence[str]:
         *(f"  {row}" for row in table(rows).splitlines()),
         f"What this server signed with it has expired by {over}. Who has the key can sign more,",
         "until the last cache has forgotten it: where that is too long, restart the verifiers.",
-        f"The revocation lasts until {at(now + timing.emergency(done.longest))}.",
+        f"The revocation lasts until {at(now + timing.emergency(done.longest))}, and for longer if",
+        "a server of the fleet is known to publish the key still: the timer sees to that.",
     ]
 
 
-def finish(settings: Settings, directory: Path) -> bool:
-    """Tell the store what it does not know yet; whether it knows all now. The next run goes on."""
+def finish(settings: Settings, directory: Path, served: Served) -> bool:
+    """Tell the store what it must know; whether it knows all now. The next run goes on."""
     told = True
     policy = configured.policy(settings)
-    for kid, until in lifecycle.unrevoked(directory, policy, _now()):
+    for one in lifecycle.to_revoke(directory, policy, _now(), served):
         try:
-            asyncio.run(_revoke(settings, directory, kid, until))
+            asyncio.run(_revoke(settings, directory, one.kid, one.until))
         except (UnavailableError, OperatorError) as error:
             reason = error.reason if isinstance(error, UnavailableError) else str(error)
+            what = (
+                "what it signed must stay revoked while a server may publish it, and this could "
+                "not be said"
+                if one.known
+                else "is removed, but what it signed is not revoked yet"
+            )
             warn(
-                f"{kid}: is removed, but what it signed is not revoked yet: "
+                f"{one.kid}: {what}: "
                 f"{reason}; the timer tries again, and so does `oauth-server keys rotate --if-due`"
             )
             told = False
-        else:
-            lifecycle.set_revoked(directory, kid)
-            say(f"{kid}: what it signed is revoked")
+            continue
+        if not one.known:
+            lifecycle.set_revoked(directory, one.kid)
+            say(f"{one.kid}: what it signed is revoked")
     return told
 
 

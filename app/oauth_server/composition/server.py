@@ -215,6 +215,7 @@ class Server:
             ring=lambda: self._loaded.ring,
             stale=lambda: self._loaded.settings.timing.stale,
             take_over=self._take_over_ring,
+            withhold=self._withhold,
             served=ServedFile(Path(settings.state_directory) / served.FILE),
             fleet=self._in_fleet,
         )
@@ -265,6 +266,13 @@ class Server:
         for problem in problems if problems != self._complaints else ():
             _journal.error("the old keys stay: %s", problem)
         self._complaints = problems
+
+    async def _withhold(self, kids: Collection[str]) -> None:
+        """The rest of the ring stays as it is; the active key, if it is one of them, signs not."""
+        for problem in await self._change(
+            lambda: replace(self._loaded, ring=self._loaded.ring.without(kids))
+        ):
+            _journal.error("keys that were removed stay published: %s", problem)
 
     async def _signer_for(self, ring: KeyRing) -> BoundedSigner:
         """The one that there is, as long as its key stays. Raises OperatorError."""

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from oauth_server.errors import OperatorError
+from oauth_server.keys import removed
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.layout import RING
 from oauth_server.keys.ring import KeyRing
@@ -35,6 +36,8 @@ def _now() -> datetime:
 class Follower:
     """`ring` is what the server works with now, `take_over` has it load another one.
 
+    `withhold` has it publish some keys no more, where another one cannot be loaded.
+
     `stale` is for how long a key may sign that its ring does not confirm (Timing.stale).
     `fleet` is this server's name there, and which keys each other server publishes.
     """
@@ -46,6 +49,7 @@ class Follower:
         ring: Callable[[], KeyRing],
         stale: Callable[[], timedelta],
         take_over: Callable[[], Awaitable[None]],
+        withhold: Callable[[Collection[str]], Awaitable[None]],
         served: ServedFile,
         fleet: Callable[[], tuple[str, Mapping[str, Collection[str]]]] = lambda: (SELF, {}),
         clock: Callable[[], float] = _since_boot,
@@ -55,6 +59,7 @@ class Follower:
         self._ring = ring
         self._stale = stale
         self._take_over = take_over
+        self._withhold = withhold
         self._served = served
         self._fleet = fleet
         self._clock = clock
@@ -68,7 +73,7 @@ class Follower:
         return self._clock() - self._confirmed
 
     def is_stale(self) -> bool:
-        return self.unconfirmed > self._stale().total_seconds()
+        return self._ring().is_withheld or self.unconfirmed > self._stale().total_seconds()
 
     async def follow(self) -> None:
         """Until it is cancelled."""
@@ -87,15 +92,18 @@ class Follower:
             mark = await asyncio.to_thread(key_ring.mark, self._directory / RING)
         except OperatorError as error:
             self._complain("ring", str(error))
+            await self._withhold_what_is_gone()
             return
         self._complaints.pop("ring", None)
         if mark != self._ring().mark:
             await self._take_over()
+        if mark != self._ring().mark:
+            await self._withhold_what_is_gone()
         ring = self._ring()
         active = None if ring.active is None else ring.active.public.kid
         if mark.active == active:
             self._confirmed = self._clock()
-        kids = [key.kid for key in ring.published]
+        kids = ring.kids
         now = self._now()
         try:
             await asyncio.to_thread(self._served.note, kids, active, now, *self._fleet())
@@ -103,6 +111,20 @@ class Follower:
             self._complain("served", str(error))
         else:
             self._complaints.pop("served", None)
+
+    async def _withhold_what_is_gone(self) -> None:
+        """The ring cannot be read: what was removed in an emergency must be believed no more.
+
+        The server would go on to say to everybody that it is a good key.
+        """
+        try:
+            gone = await asyncio.to_thread(removed.emergencies, self._directory)
+        except OperatorError as error:
+            self._complain("removed", str(error))
+            return
+        self._complaints.pop("removed", None)
+        if found := self._ring().kids & gone:
+            await self._withhold(found)
 
     def _complain(self, about: str, text: str) -> None:
         """Once for as long as it is the same."""

@@ -58,6 +58,15 @@ class Emergency:
 
 
 @dataclass(frozen=True)
+class Revocation:
+    """What an emergency revokes, and how long the store must know it; whether it does already."""
+
+    kid: str
+    until: datetime
+    known: bool
+
+
+@dataclass(frozen=True)
 class Retirement:
     removed: Sequence[str]
     notes: Sequence[str] = field(default_factory=list)
@@ -187,7 +196,7 @@ def emergency(
     """Remove a key now, whatever it does; if it signs, the best pending one takes its place.
 
     First of all the intent is written down: whatever happens then, the next run goes on with it.
-    What the key signed is still to be revoked in the store (removed.unrevoked). Raises
+    What the key signed is still to be revoked in the store (to_revoke). Raises
     OperatorError.
     """
     with disk.locked(directory):
@@ -209,20 +218,24 @@ def emergency(
         return Emergency(kid, found.state, longest, active, readiness.at, readiness.missing, notes)
 
 
-def unrevoked(directory: Path, policy: Policy, now: datetime) -> Sequence[tuple[str, datetime]]:
-    """What the store has still to be told: the kids, and how long it must know them.
+def to_revoke(
+    directory: Path, policy: Policy, now: datetime, served: Served
+) -> Sequence[Revocation]:
+    """What the store is to be told: what it does not know yet, and what it must know for longer.
 
     An emergency that was killed ends later than it began: here, and the key was published until
-    now.
+    now. A server that cannot read its ring, and one that is away, may publish the key for long:
+    as long as any is known to, a cache may ask it.
     """
-    if not removed.unrevoked(directory):
-        return ()
-    with disk.locked(directory):
-        recover(directory, policy, now)
+    if any(line.revoked is False for line in removed.load(directory)):
+        with disk.locked(directory):
+            recover(directory, policy, now)
     until = entry.moment(now) + policy.timing.emergency()
     return [
-        (line.kid, until if line.until is None else max(line.until, until))
-        for line in removed.unrevoked(directory)
+        Revocation(line.kid, until if line.until is None else max(line.until, until), line.revoked)
+        for line in removed.load(directory)
+        if line.revoked is not None
+        and not (line.revoked and served.has_gone(line.kid, line.removed))
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -30,7 +30,7 @@ class Reason(str, Enum):
 class Removed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`revoked` is whether the store has been told what an emergency revokes.
 
-    `until` is how long that must be known there.
+    `until` is how long that must be known there at least.
     """
 
     kid: str
@@ -93,14 +93,9 @@ def set_revoked(directory: Path, kid: str) -> None:
     )
 
 
-def emergencies(directory: Path) -> Collection[str]:
+def emergencies(directory: Path) -> Set[str]:
     """What was removed in an emergency, by kid. Raises OperatorError."""
     return {line.kid for line in load(directory) if line.reason is Reason.EMERGENCY}
-
-
-def unrevoked(directory: Path) -> Sequence[Removed]:
-    """What the store has still to be told."""
-    return [line for line in load(directory) if line.revoked is False]
 
 
 def _save(directory: Path, lines: Sequence[Removed]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -53,6 +53,20 @@ class KeyRing:
         return (
             None if self.active is None else (self.active.public.kid, self.active.public.algorithm)
         )
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the active key is not published: what it signs, nobody must believe."""
+        return self.active is not None and self.active.public.kid not in self.kids
+
+    @property
+    def kids(self) -> Set[str]:
+        """Of what is published."""
+        return {key.kid for key in self.published}
+
+    def without(self, kids: Collection[str]) -> KeyRing:
+        """The same, and these keys are published no more."""
+        return replace(self, published=[key for key in self.published if key.kid not in kids])
 
 
 def load(

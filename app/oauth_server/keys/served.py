@@ -62,6 +62,10 @@ class Served:
         missing = sorted(host for host in wanted if host not in known)
         return Readiness(max(times, default=None), missing)
 
+    def has_gone(self, kid: str, removed: datetime) -> bool:
+        """Whether no server is known to publish a key that was removed from the ring then."""
+        return kid not in self.since and self.checked is not None and removed < self.checked
+
 
 def load(path: Path, hosts: Collection[str] = (SELF,)) -> Served:
     """What the running server wrote, if it wrote anything. Raises OperatorError."""
@@ -93,18 +97,18 @@ class ServedFile:
         """`host` publishes these keys now; `others` is which ones each other server says it does.
 
         Another's word counts from when it was heard: that is later than it was true, and by the
-        clock that the key will be activated by.
+        clock that the key will be activated by. A key that was published here stays written until
+        nobody says that of it any more.
 
         Raises OperatorError if it cannot be written.
         """
         now = moment(now)
         before = self._before()
         served: dict[str, dict[str, datetime]] = {}
-        for kid in kids:
-            served[kid] = {host: before.get(kid, {}).get(host, now)}
-            for other, theirs in (others or {}).items():
-                if kid in theirs:
-                    served[kid][other] = before.get(kid, {}).get(other, now)
+        for server, theirs in {host: kids, **(others or {})}.items():
+            for kid in {*kids, *before} & {*theirs}:
+                since = before.get(kid, {}).get(server, now)
+                served.setdefault(kid, {})[server] = since
         file = _File(checked=now, active=active, served=served)
         old = self._written
         if (

@@ -14,7 +14,7 @@ import pytest
 
 from oauth_server import cli
 from oauth_server.cli import keys as commands
-from oauth_server.cli import owner
+from oauth_server.cli import keys_emergency, owner
 from oauth_server.errors import OperatorError
 from oauth_server.fleet import identity
 from oauth_server.keys import disk, removed, ring, served
@@ -152,11 +152,32 @@ def test_an_emergency_says_who_may_still_believe_the_key(site: Site, capsys: Out
     for line in (
         "until 2026-11-25T12:05:00Z", "until 2026-11-25T12:10:00Z", "until 2026-11-26T00:00:00Z",
         "refuses at once", "has expired by 2026-11-25T12:10:30Z",
-        "The revocation lasts until 2026-11-26T00:01:30Z.", "Not every cache knows it",
+        "The revocation lasts until 2026-11-26T00:01:30Z, and for longer", "Not every cache knows it",
         f"{stolen}: what it signed is revoked",
     ):  # fmt: skip
         assert line in said
-    assert removed.unrevoked(site.keys) == []
+    assert [line.revoked for line in removed.load(site.keys)] == [True]
+
+
+def test_the_timer_keeps_a_key_revoked_until_no_server_publishes_it(
+    site: Site, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    async def revoke(_: object, __: object, kid: str, ___: object) -> None:
+        told.append(kid)
+
+    stolen = site.kid(State.ACTIVE)
+    monkeypatch.setattr(keys_emergency, "_revoke", revoke)
+    site.serve(NOW)
+    site.run("emergency", stolen)
+    for _ in range(2):  # the server does not say that it has seen it
+        site.run("rotate", "--if-due")
+    assert told == 3 * [stolen]
+    assert capsys.readouterr().out.count("what it signed is revoked") == 1
+    site.serve(NOW + timedelta(minutes=1))
+    site.run("rotate", "--if-due")
+    assert len(told) == 3
 
 
 @pytest.mark.parametrize(
@@ -209,8 +230,6 @@ def test_the_store_is_told_of_an_emergency_that_nobody_can_read(
 
 
 def test_the_beginning_of_two_kids_names_neither() -> None:
-    from oauth_server.cli import keys_emergency
-
     class Named:
         def __init__(self, kid: str) -> None:
             self.kid, self.is_active = kid, False

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -49,6 +50,7 @@ class Watched:
             ring=lambda: self.ring,
             stale=lambda: STALE,
             take_over=self.take_over,
+            withhold=self.withhold,
             served=ServedFile(self.directory / served.FILE),
             clock=lambda: self.now,
         )
@@ -57,6 +59,15 @@ class Watched:
         self.takeovers += 1
         if not self.broken:
             self.ring = ring.load(self.directory / "keys")
+
+    async def withhold(self, kids: Collection[str]) -> None:
+        self.ring = self.ring.without(kids)
+
+    def emergency(self) -> str:
+        keys = self.directory / "keys"
+        kid = rings.active(keys).kid
+        lifecycle.emergency(keys, POLICY, START, rings.served(keys, START), kid)
+        return kid
 
     def rotate(self) -> None:
         rings.rotated(self.directory / "keys", START + timedelta(days=1))
@@ -116,6 +127,43 @@ async def test_a_broken_key_beside_the_active_one_stops_nobody(watched: Watched)
     watched.now = STALE.total_seconds() + 1
     await watched.follower.look()
     assert not watched.follower.is_stale()
+
+
+@pytest.mark.parametrize("how", ["gone", "broken"])
+async def test_without_a_ring_what_was_removed_in_an_emergency_is_believed_no_more(
+    watched: Watched, how: str
+) -> None:
+    """It would publish the key for as long as it cannot read the ring, and sign with it."""
+    await watched.follower.look()
+    published = watched.ring.kids
+    stolen = watched.emergency()
+    watched.broken = True
+    ring_directory = watched.directory / "keys" / "ring"
+    if how == "gone":
+        ring_directory.rename(ring_directory.with_name("elsewhere"))
+    for _ in range(2):
+        await watched.follower.look()
+        assert watched.ring.kids == published - {stolen}
+        assert watched.follower.is_stale()
+    if how == "gone":
+        ring_directory.with_name("elsewhere").rename(ring_directory)
+    watched.broken = False
+    await watched.follower.look()
+    assert not watched.follower.is_stale()
+    assert watched.ring.signs_with == (rings.active(watched.directory / "keys").kid, Algorithm.EDDSA)
+
+
+async def test_where_nothing_can_be_read_a_server_goes_on_and_says_it_once(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    await watched.follower.look()
+    published = watched.ring.kids
+    shutil.rmtree(watched.directory / "keys" / "ring")
+    (watched.directory / "keys" / "removed.json").write_text("{")
+    for _ in range(2):
+        await watched.follower.look()
+    assert watched.ring.kids == published
+    assert caplog.text.count("removed.json: is not what the ring writes") == 1
 
 
 async def test_a_stale_signer_refuses_and_signs_again_when_the_ring_is_back() -> None:

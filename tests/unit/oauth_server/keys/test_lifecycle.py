@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import shutil
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from oauth_server.errors import OperatorError
 from oauth_server.keys import entry, lifecycle, removed, ring
 from oauth_server.keys.entry import State
-from oauth_server.keys.lifecycle import NotReadyError
+from oauth_server.keys.lifecycle import NotReadyError, Revocation
 from oauth_server.keys.removed import Reason
 from oauth_server.keys.served import Served
 from oauth_server.keys.source import FileKeys
@@ -210,10 +211,10 @@ def test_an_emergency_removes_the_active_key_and_a_known_one_signs(keys: Path) -
     assert done.known_from == START + CACHE
     rings.assert_valid(keys, now)
     assert old.kid not in {entry.kid for entry in ring.read(keys / "ring")}
-    (line,) = removed.unrevoked(keys)
+    (line,) = removed.load(keys)
     assert (line.kid, line.until) == (old.kid, now + POLICY.timing.emergency())
+    assert line.revoked is False
     lifecycle.set_revoked(keys, old.kid)
-    assert removed.unrevoked(keys) == []
     assert removed.load(keys)[0].revoked is True
 
 
@@ -331,12 +332,40 @@ def test_a_ring_that_was_lost_is_not_made_anew_by_the_timer(keys: Path, left: st
 def test_what_was_killed_is_revoked_from_when_it_is_finished(keys: Path) -> None:
     """The key was published, and believed, until then."""
     kid = active(keys).kid
-    lifecycle.emergency(keys, POLICY, START + DAY, served(keys, START), kid)
+    now = START + DAY
+    lifecycle.emergency(keys, POLICY, now, served(keys, START), kid)
+    gone = Served(checked=now + SECOND)
     for later in (timedelta(0), DAY):
-        (found,) = lifecycle.unrevoked(keys, POLICY, START + DAY + later)
-        assert found == (kid, START + DAY + later + POLICY.timing.emergency())
+        (found,) = lifecycle.to_revoke(keys, POLICY, now + later, gone)
+        assert found == Revocation(kid, now + later + POLICY.timing.emergency(), known=False)
     lifecycle.set_revoked(keys, kid)
-    assert not lifecycle.unrevoked(keys, POLICY, START + DAY)
+    assert not lifecycle.to_revoke(keys, POLICY, now + DAY, gone)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(Served(), id="the server never ran"),
+        pytest.param(Served(checked=START + DAY), id="the server has not looked since"),
+        pytest.param(
+            Served({"KID": {"self": START}}, checked=START + 2 * DAY), id="the server has it still"
+        ),
+        pytest.param(
+            Served({"KID": {"two": START}}, checked=START + 2 * DAY), id="another may have it still"
+        ),
+    ],
+)
+def test_a_key_stays_revoked_for_as_long_as_somebody_may_publish_it(
+    keys: Path, said: Served
+) -> None:
+    """A cache may ask a server that cannot read its ring, or one that comes back, at any time."""
+    kid = active(keys).kid
+    lifecycle.emergency(keys, POLICY, START + DAY, served(keys, START), kid)
+    lifecycle.set_revoked(keys, kid)
+    said = replace(said, since={kid: hosts for hosts in said.since.values()})
+    now = START + 30 * DAY
+    (found,) = lifecycle.to_revoke(keys, POLICY, now, said)
+    assert found == Revocation(kid, now + POLICY.timing.emergency(), known=True)
 
 
 def test_times_are_written_rather_late_than_early() -> None:

@@ -54,6 +54,21 @@ def test_neighbours_are_written_beside_oneself(tmp_path: Path) -> None:
     assert found.readiness("b", DAY, without=["auth-2"]).holds(START + DAY)
 
 
+def test_a_key_that_is_gone_here_stays_written_while_another_has_it(tmp_path: Path) -> None:
+    """It was removed in an emergency, and the other one is away: nobody has told it."""
+    path = tmp_path / served.FILE
+    file = ServedFile(path)
+    file.note(["a"], "a", START, "auth-1", {"auth-2": ["a"]})
+    file.note([], None, START + DAY, "auth-1", {"auth-2": ["a", "c"]})
+    assert served.load(path).since == {"a": {"auth-2": START}}
+    assert not served.load(path).has_gone("a", START)
+    file.note([], None, START + 2 * DAY, "auth-1", {"auth-2": ["c"]})
+    found = served.load(path)
+    assert found.since == {}
+    assert found.has_gone("a", START + 2 * DAY - SECOND)
+    assert not found.has_gone("a", START + 2 * DAY)
+
+
 def test_a_server_that_was_never_asked_is_missing() -> None:
     readiness = Served().readiness("a", DAY)
     assert (readiness.at, readiness.missing) == (None, ["self"])
