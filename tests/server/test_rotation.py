@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -262,6 +263,32 @@ def test_an_emergency_ends_a_key_and_what_it_signed(tmp_path: Path, own_site: Si
         assert is_active(http, issued(http))
         assert revocations(redis) == [("key", stolen)]
         assert "private" not in str(list(own_site.keys.glob(f"ring/*{stolen}*")))
+
+
+def test_a_server_that_lost_its_ring_publishes_nothing_that_an_emergency_removed(
+    tmp_path: Path, own_site: Site
+) -> None:
+    with with_redis(tmp_path, own_site) as (server, _), server.client() as http:
+
+        def published() -> set[str]:
+            document = http.get("/.well-known/jwks.json").json()
+            return {key["kid"] for key in document["keys"]}
+
+        stolen, before = signs_with(server), published()
+        lost = own_site.keys / "ring"
+        server.send(signal.SIGSTOP)  # it looks every two seconds
+        try:
+            assert keys(server, "emergency", "active").returncode == 0
+            lost.rename(own_site.keys / "lost")
+        finally:
+            server.send(signal.SIGCONT)
+        wait_for(lambda: published() == before - {stolen})
+        refused = http.post("/token", data=GRANT, headers=basic())
+        assert refused.status_code == 503
+        assert "reason=ring_stale" in (tmp_path / "log").read_text()
+        (own_site.keys / "lost").rename(lost)
+        wait_for(lambda: published() == {path.name for path in ring.entries(lost)})
+        assert is_active(http, issued(http))
 
 
 def test_an_emergency_without_redis_removes_the_key_and_the_next_run_revokes(

@@ -257,7 +257,7 @@ def _verify(options: argparse.Namespace) -> int:
 def _emergency(options: argparse.Namespace) -> int:
     keys = _opened(options)
     # First what an earlier one had to leave: it was killed, or the store was away.
-    told = options.dry_run or keys_emergency.finish(keys.settings, keys.directory)
+    told = options.dry_run or keys_emergency.finish(keys.settings, keys.directory, keys.served())
     found = key_ring.read(keys.ring, keys.policy.algorithm)
     done_before = keys_emergency.already(options.key, found, removed.load(keys.directory), _now())
     if done_before is not None:

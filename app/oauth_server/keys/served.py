@@ -64,7 +64,7 @@ class Served:
 
     def has_gone(self, kid: str, removed: datetime) -> bool:
         """Whether no server is known to publish a key that was removed from the ring then."""
-        return kid not in self.since and self.checked is not None and removed < self.checked
+        return kid not in self.since and self.checked is not None and removed <= self.checked
 
 
 def load(path: Path, hosts: Collection[str] = (SELF,)) -> Served:
