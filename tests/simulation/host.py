@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauth_server.errors import OperatorError
 from oauth_server.fleet import announcement, identity
 from oauth_server.fleet.members import Fleet, Member
 from oauth_server.fleet.membership import Membership, Published
@@ -20,6 +22,7 @@ from oauth_server.keys.ring import KeyRing
 from oauth_server.keys.served import ServedFile
 from oauth_server.keys.transitions import Policy
 from oauth_server.models import Algorithm
+from tests.simulation.record import Seconds, Span
 from tests.unit.oauth_server.keys.killing import killed
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ class Host:
         self.directory = world.directory / name
         self.directory.mkdir()
         self.keys = self.directory / "keys"
+        self.state = self.directory / "fleet-state.json"
         self.policy = Policy(Algorithm.EDDSA, world.timing)
         self.server: Server | None = None
         self.excused = float("-inf")
@@ -96,6 +100,8 @@ class Host:
                 moments += [timing.second_pending(found.times.activated)]
             if (until := found.until(timing)) is not None:
                 moments.append(until)
+        if lifecycle.to_revoke(self.keys, self.policy, now, self.served()):
+            return 900.0
         late = any(moment <= now for moment in moments) or self.active() is None
         ahead = [(moment - now).total_seconds() for moment in moments if moment > now]
         return 3600.0 if late else min([*ahead, 30 * 86400.0])
@@ -121,29 +127,35 @@ class Host:
                 record.doomed.setdefault(line.kid, at)
         if not tells:
             return
-        for kid, until in lifecycle.unrevoked(self.keys, self.policy, self.now()):
-            said = announcement.of_ring(self.keys, self.name, ISSUER, self.now())
-            self.world.run(self.world.board.announce(self.name, said))
-            record.remove(self.name, kid, at, self.world.passed_everywhere(until))
-            lifecycle.set_revoked(self.keys, kid)
+        now = self.now()
+        for one in lifecycle.to_revoke(self.keys, self.policy, now, self.served()):
+            if not one.known:
+                said = announcement.of_ring(self.keys, self.state, self.name, ISSUER, now)
+                self.world.run(self.world.board.announce(self.name, said))
+                lifecycle.set_revoked(self.keys, one.kid)
+            record.remove(self.name, one.kid, at, self.world.passed_everywhere(one.until))
 
 
 class Server:
-    """What runs: the code that follows the ring and the fleet, without what answers requests."""
+    """What runs: the code that follows the ring and the fleet, without what answers requests.
+
+    `broken_until` is until when it can load no new ring, `blind_until` until when it can read
+    nothing of its keys.
+    """
 
     def __init__(self, host: Host) -> None:
         self.host, self.world = host, host.world
-        self.stuck_until = float("-inf")
+        self.broken_until = self.blind_until = float("-inf")
         self.ring: KeyRing = key_ring.load(host.keys)
         self.kids: Collection[str] = ()
         self.membership = Membership(
             self.world.board,
-            host.directory / "fleet-state.json",
+            host.state,
             issuer=ISSUER,
             leeway=self.world.timing.leeway,
-            grace=self.world.timing.grace,
+            grace=lambda: self.world.timing.departed,
             identity=lambda: identity.load(host.keys),
-            banned=lambda: removed.emergencies(host.keys),
+            banned=self._banned,
             published=lambda: Published(self.ring.published, self.kids),
             take_over=self._take_over_fleet,
             now=host.now,
@@ -155,6 +167,7 @@ class Server:
             ring=lambda: self.ring,
             stale=lambda: self.world.timing.stale,
             take_over=self._take_over_ring,
+            withhold=self._withhold,
             served=ServedFile(host.directory / served.FILE),
             fleet=lambda: (host.name, self.membership.serves()),
             clock=lambda: self.world.at,
@@ -162,13 +175,30 @@ class Server:
         )
         self._publish()
 
+    @property
+    def in_trouble_until(self) -> Seconds:
+        return max(self.broken_until, self.blind_until)
+
     def look(self) -> None:
-        if self.world.at >= self.stuck_until:
-            self.world.run(self.follower.look())
-        self.world.run(self.membership.look())
-        if self.world.at >= self.stuck_until:
-            self.world.run(self.follower.look())  # and writes down what the others said
+        self._follow()
+        with suppress(OperatorError):  # as it goes on when it cannot read what was removed
+            self.world.run(self.membership.look())
+        self._follow()  # and writes down what the others said
         self.sign()
+
+    def _follow(self) -> None:
+        if self.world.at >= self.blind_until:
+            self.world.run(self.follower.look())
+
+    def break_down(self, length: Seconds, *, blind: bool) -> None:
+        """From now on it cannot load a ring, or can read nothing."""
+        end = self.world.at + length
+        if blind:
+            self.blind_until = end
+            blinds = self.world.record.blind.setdefault(self.host.name, [])
+            blinds.append(Span(self.world.at, end))
+        else:
+            self.broken_until = end
 
     def reload(self, fleet: Fleet) -> None:
         self.membership.join(fleet)
@@ -181,14 +211,24 @@ class Server:
         self.world.record.sign(self.world.at, self.host.name, signs, self.host.excused)
 
     async def _take_over_ring(self) -> None:
-        self.ring = key_ring.load(self.host.keys)
+        if self.world.at >= self.broken_until:
+            self.ring = key_ring.load(self.host.keys)
+            self._publish()
+
+    async def _withhold(self, kids: Collection[str]) -> None:
+        self.ring = self.ring.without(kids)
         self._publish()
+
+    def _banned(self) -> Collection[str]:
+        if self.world.at < self.blind_until:
+            raise OperatorError("removed.json: cannot be read")
+        return removed.emergencies(self.host.keys)
 
     async def _take_over_fleet(self) -> None:
         self._publish()
 
     def _publish(self) -> None:
-        own = {key.kid for key in self.ring.published}
+        own = self.ring.kids
         self.kids = own | {key.kid for key in self.membership.foreign(own)}
         self.world.record.publish(self.world.at, self.host.name, self.kids)
         self.sign()

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from tests.simulation.record import Record, Seconds, shown
 
-# A host may answer with a key for so long after it was removed: until it has heard of it.
+# A host may answer with a key for so long after it was removed: until it has heard of it, or its
+# server, which could read nothing, can read again.
 HEARD = 60.0
 # Of a key that nobody needs any more, as long as a host may be away, and longer.
 FORGOTTEN = 10 * 86400.0
@@ -70,7 +71,12 @@ def _accepted(record: Record, lengths: Lengths) -> Iterator[str]:
                         f"and is revoked until {shown(removal.until)}; a cache believes it until "
                         f"{shown(span.ends + lengths.cache)}, by {host}"
                     )
-                if span.ends > max(removal.at, span.begins) + HEARD:
+                seen = [
+                    blind.ends
+                    for blind in record.blind.get(host, ())
+                    if blind.begins <= removal.at < blind.ends
+                ]
+                if span.ends > max(removal.at, span.begins, *seen) + HEARD:
                     yield (
                         f"{host} publishes {removal.kid[:8]} until {shown(span.ends)}, which "
                         f"{removal.host} removed at {shown(removal.at)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Seconds = float
 """True time, since the simulation began."""
@@ -54,13 +54,20 @@ class Record:
     doomed: dict[str, Seconds] = field(default_factory=dict)
     """When an emergency was declared for a key: its tokens are promised no more."""
 
+    blind: dict[str, list[Span]] = field(default_factory=dict)
+    """When a host's server could read nothing of its keys, not even which were removed."""
+
     log: list[tuple[Seconds, str, str]] = field(default_factory=list)
 
     def note(self, at: Seconds, host: str, what: str) -> None:
         self.log.append((at, host, what))
 
     def remove(self, host: str, kid: str, at: Seconds, until: Seconds) -> None:
-        """The store was told."""
+        """The store was told: once, or again before it had forgotten."""
+        for number, known in enumerate(self.removals):
+            if known.kid == kid and at <= known.until:
+                self.removals[number] = replace(known, until=max(known.until, until))
+                return
         self.removals.append(Removal(host, kid, at, until))
 
     def publish(self, at: Seconds, host: str, kids: Collection[str] | None) -> None:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.entry import State
 from oauth_server.keys.timing import Timing
 from tests.simulation import oracle
-from tests.simulation.host import Host
-from tests.simulation.oracle import Lengths
+from tests.simulation.host import Host, memory
+from tests.simulation.lengths import LENGTHS
 from tests.simulation.record import Seconds
 from tests.simulation.world import World
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 YEAR = 365 * DAY
-LENGTHS = Lengths(cache=12 * HOUR, lifetime=10 * MINUTE, leeway=30.0)
 _HEARS = 15.0
 """A server hears of its ring, and of the others, within so many seconds."""
+
+
+@contextmanager
+def scenario(timing: Timing, seed: int) -> Iterator[Scenario]:
+    with tempfile.TemporaryDirectory(dir=memory()) as directory:
+        yield Scenario(Path(directory), timing, seed)
 
 
 class Scenario:
@@ -121,7 +128,10 @@ class Scenario:
         if host not in self.world.hosts:
             return
         self.world.after(self.random.expovariate(1 / (300 * DAY)), lambda: self._emergency(host))
-        if host.server is None or self.world.at < host.server.stuck_until:
+        self._declare(host)
+
+    def _declare(self, host: Host) -> None:
+        if not self._there(host):
             return
         if self.random.random() < 0.3:  # just after a rotation, if there may be one
             host.timer()
@@ -148,6 +158,7 @@ class Scenario:
                 self.excused += 1
         host.settle()
         self._tell()
+        self.world.after(self.random.uniform(0, 15 * MINUTE), self._turn(host))
         self.world.after(5 * MINUTE, lambda: self._impatient(host))
 
     def _impatient(self, host: Host) -> None:
@@ -171,9 +182,13 @@ class Scenario:
         """A server that cannot read its ring, from before it could have heard of a rotation."""
         assert host.server is not None
         longest = self.random.choice((0.0, LENGTHS.cache))
-        host.server.stuck_until = self.world.at + longest + self.random.uniform(1, 9 * MINUTE)
-        self._note(host, "its server cannot read the ring")
-        self.world.after(host.server.stuck_until - self.world.at, self._tell)
+        length = longest + self.random.uniform(1, 9 * MINUTE)
+        blind = self.random.random() < 0.3
+        host.server.break_down(length, blind=blind)
+        self._note(host, f"its server cannot read {'anything' if blind else 'the ring'}")
+        self.world.after(length, self._tell)
+        if self.random.random() < 0.2:
+            self.world.after(self.random.uniform(0, length), lambda: self._declare(host))
         self.world.after(self._stops_in(host), lambda: self._sign(host))
 
     def _stops_in(self, host: Host) -> Seconds:
@@ -251,3 +266,6 @@ class Scenario:
         self.world.hosts.remove(leaving)
         self._deploy()
         self.world.after(LENGTHS.cache, leaving.stop)
+        # The last moment at which one of its tokens is good.
+        last = LENGTHS.cache + LENGTHS.lifetime + LENGTHS.leeway
+        self.world.after(last - 1, self._look)

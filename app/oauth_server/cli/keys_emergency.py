@@ -9,11 +9,11 @@ from pathlib import Path
 
 from oauth_server.cli.keys_shown import at, span, table
 from oauth_server.errors import OperatorError, UnavailableError
-from oauth_server.fleet import announcement, members
+from oauth_server.fleet import announcement, members, record
 from oauth_server.keys import configured, lifecycle
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.entry import Entry, State
-from oauth_server.keys.lifecycle import Emergency
+from oauth_server.keys.lifecycle import Emergency, Revocation
 from oauth_server.keys.removed import Reason, Removed
 from oauth_server.keys.served import Served
 from oauth_server.keys.transitions import Policy
@@ -143,7 +143,7 @@ def finish(settings: Settings, directory: Path, served: Served) -> bool:
     policy = configured.policy(settings)
     for one in lifecycle.to_revoke(directory, policy, _now(), served):
         try:
-            asyncio.run(_revoke(settings, directory, one.kid, one.until))
+            asyncio.run(_revoke(settings, directory, one))
         except (UnavailableError, OperatorError) as error:
             reason = error.reason if isinstance(error, UnavailableError) else str(error)
             what = (
@@ -164,7 +164,7 @@ def finish(settings: Settings, directory: Path, served: Served) -> bool:
     return told
 
 
-async def _revoke(settings: Settings, directory: Path, kid: str, until: datetime) -> None:
+async def _revoke(settings: Settings, directory: Path, one: Revocation) -> None:
     # Here and not above: other commands do without the server, and start faster.
     from oauth_server.composition.backends import open_store
 
@@ -172,10 +172,11 @@ async def _revoke(settings: Settings, directory: Path, kid: str, until: datetime
     try:
         # First the fleet: the revocation lasts as long as caches could believe the key from now on.
         fleet = members.load(Path(settings.fleet_file))
-        if fleet is not None:
-            said = announcement.of_ring(directory, fleet.host, settings.issuer, _now())
+        if fleet is not None and not one.known:
+            state = Path(settings.state_directory) / record.FILE
+            said = announcement.of_ring(directory, state, fleet.host, settings.issuer, _now())
             await store.announce(fleet.host, said)
-        await store.revoke(RevocationKind.KEY, kid, until=int(until.timestamp()) + 1)
+        await store.revoke(RevocationKind.KEY, one.kid, until=int(one.until.timestamp()) + 1)
     finally:
         await store.close()
 

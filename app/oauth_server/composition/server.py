@@ -228,7 +228,7 @@ class Server:
             Path(settings.state_directory) / record.FILE,
             issuer=settings.issuer,
             leeway=settings.timing.leeway,
-            grace=lambda: self._loaded.settings.timing.grace(),
+            grace=lambda: self._loaded.settings.timing.departed,
             identity=lambda: identity.load(keys),
             banned=lambda: removed.emergencies(keys),
             published=lambda: Published(

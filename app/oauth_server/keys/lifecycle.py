@@ -21,6 +21,9 @@ from oauth_server.keys.removed import Reason
 from oauth_server.keys.served import Readiness, Served
 from oauth_server.keys.transitions import Policy
 
+# The timer looks each quarter of an hour, and may be late.
+_LOOKED_AFTER = timedelta(hours=1)
+
 # Two who ask at once want one rotation, and the second may begin when the first has ended.
 _ONE_ROTATION = timedelta(seconds=10)
 
@@ -224,15 +227,19 @@ def to_revoke(
     """What the store is to be told: what it does not know yet, and what it must know for longer.
 
     An emergency that was killed ends later than it began: here, and the key was published until
-    now. A server that cannot read its ring, and one that is away, may publish the key for long:
-    as long as any is known to, a cache may ask it.
+    now. A server that can read nothing of its keys, and one that is away, may publish the key for
+    long: as long as any is known to, a cache may ask it. Who asks for this again sees to that.
     """
     if any(line.revoked is False for line in removed.load(directory)):
         with disk.locked(directory):
             recover(directory, policy, now)
-    until = entry.moment(now) + policy.timing.emergency()
+    lasts = policy.timing.emergency()
+    first = entry.moment(now) + max(lasts, _LOOKED_AFTER)
+    again = entry.moment(now) + lasts + _LOOKED_AFTER
     return [
-        Revocation(line.kid, until if line.until is None else max(line.until, until), line.revoked)
+        Revocation(
+            line.kid, max(again if line.revoked else first, line.until or first), line.revoked
+        )
         for line in removed.load(directory)
         if line.revoked is not None
         and not (line.revoked and served.has_gone(line.kid, line.removed))

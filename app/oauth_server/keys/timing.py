@@ -45,6 +45,15 @@ class Timing:
         derived = max(self.lifetime, longest) + self.leeway + self.stale
         return derived if self.floor is None else max(derived, self.floor)
 
+    @property
+    def departed(self) -> timedelta:
+        """The keys of a host that left the fleet stay published for so long after that was seen.
+
+        It signs for as long as a server that cannot read its ring: until then it is to be switched
+        off. And the clock that this is measured by may be set meanwhile.
+        """
+        return self.grace() + self.leeway
+
     def emergency(self, longest: timedelta = timedelta(0)) -> timedelta:
         """What a stolen key signs stays revoked for so long.
 

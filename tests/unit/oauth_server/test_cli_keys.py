@@ -20,6 +20,7 @@ from oauth_server.fleet import identity
 from oauth_server.keys import disk, removed, ring, served
 from oauth_server.keys.entry import State
 from oauth_server.keys.jose import PrivateKey
+from oauth_server.keys.lifecycle import Revocation
 from oauth_server.keys.removed import Reason
 from oauth_server.keys.served import ServedFile
 from oauth_server.models import Algorithm
@@ -164,8 +165,8 @@ def test_the_timer_keeps_a_key_revoked_until_no_server_publishes_it(
 ) -> None:
     told: list[str] = []
 
-    async def revoke(_: object, __: object, kid: str, ___: object) -> None:
-        told.append(kid)
+    async def revoke(_: object, __: object, one: Revocation) -> None:
+        told.append(one.kid)
 
     stolen = site.kid(State.ACTIVE)
     monkeypatch.setattr(keys_emergency, "_revoke", revoke)

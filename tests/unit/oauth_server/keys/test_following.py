@@ -150,7 +150,10 @@ async def test_without_a_ring_what_was_removed_in_an_emergency_is_believed_no_mo
     watched.broken = False
     await watched.follower.look()
     assert not watched.follower.is_stale()
-    assert watched.ring.signs_with == (rings.active(watched.directory / "keys").kid, Algorithm.EDDSA)
+    assert watched.ring.signs_with == (
+        rings.active(watched.directory / "keys").kid,
+        Algorithm.EDDSA,
+    )
 
 
 async def test_where_nothing_can_be_read_a_server_goes_on_and_says_it_once(

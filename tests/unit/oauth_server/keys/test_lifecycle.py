@@ -365,7 +365,16 @@ def test_a_key_stays_revoked_for_as_long_as_somebody_may_publish_it(
     said = replace(said, since={kid: hosts for hosts in said.since.values()})
     now = START + 30 * DAY
     (found,) = lifecycle.to_revoke(keys, POLICY, now, said)
-    assert found == Revocation(kid, now + POLICY.timing.emergency(), known=True)
+    hour = timedelta(hours=1)  # the timer asks again before that
+    assert found == Revocation(kid, now + POLICY.timing.emergency() + hour, known=True)
+
+
+def test_a_revocation_lasts_until_the_timer_can_see_whether_it_must_go_on(keys: Path) -> None:
+    policy = Policy(Algorithm.EDDSA, Timing(cache=timedelta(0)))
+    kid = active(keys).kid
+    lifecycle.emergency(keys, policy, START + DAY, served(keys, START), kid)
+    (found,) = lifecycle.to_revoke(keys, policy, START + DAY, Served())
+    assert found.until == START + DAY + timedelta(hours=1)
 
 
 def test_times_are_written_rather_late_than_early() -> None:

@@ -35,6 +35,10 @@ def test_the_settings_grace_is_a_floor(floor: timedelta, grace: timedelta) -> No
     assert Timing(TIMING.cache, TIMING.lifetime, TIMING.leeway, floor=floor).grace() == grace
 
 
+def test_a_host_that_left_stays_for_as_long_by_a_clock_that_was_set() -> None:
+    assert TIMING.departed == TIMING.grace() + 30 * SECOND
+
+
 def test_without_caches_a_server_may_still_notice_a_new_ring_late() -> None:
     """It looks every two seconds: a moment is part of the grace."""
     timing = Timing(cache=timedelta(0), lifetime=10 * MINUTE, leeway=30 * SECOND)
