@@ -13,7 +13,7 @@ from oauth_server.errors import OperatorError
 from oauth_server.fleet import announcement, identity
 from oauth_server.fleet.members import Fleet, Member
 from oauth_server.fleet.membership import Membership, Published
-from oauth_server.keys import lifecycle, removed, served
+from oauth_server.keys import lifecycle, removed, revoking, served
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.following import Follower
 from oauth_server.keys.lifecycle import NotReadyError
@@ -100,7 +100,7 @@ class Host:
                 moments += [timing.second_pending(found.times.activated)]
             if (until := found.until(timing)) is not None:
                 moments.append(until)
-        if lifecycle.to_revoke(self.keys, self.policy, now, self.served()):
+        if revoking.to_revoke(self.keys, self.policy, now, self.served()):
             return 900.0
         late = any(moment <= now for moment in moments) or self.active() is None
         ahead = [(moment - now).total_seconds() for moment in moments if moment > now]
@@ -128,11 +128,11 @@ class Host:
         if not tells:
             return
         now = self.now()
-        for one in lifecycle.to_revoke(self.keys, self.policy, now, self.served()):
+        for one in revoking.to_revoke(self.keys, self.policy, now, self.served()):
             if not one.known:
                 said = announcement.of_ring(self.keys, self.state, self.name, ISSUER, now)
                 self.world.run(self.world.board.announce(self.name, said))
-                lifecycle.set_revoked(self.keys, one.kid)
+                revoking.set_revoked(self.keys, one.kid)
             record.remove(self.name, one.kid, at, self.world.passed_everywhere(one.until))
 
 

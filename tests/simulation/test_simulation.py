@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from oauth_server.keys.timing import Timing
 from tests.simulation.lengths import timing
 from tests.simulation.scenario import scenario
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from oauth_server.cli.keys_shown import at, span, table
 from oauth_server.errors import OperatorError, UnavailableError
 from oauth_server.fleet import announcement, members, record
-from oauth_server.keys import configured, lifecycle
+from oauth_server.keys import configured, lifecycle, revoking
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.entry import Entry, State
-from oauth_server.keys.lifecycle import Emergency, Revocation
+from oauth_server.keys.lifecycle import Emergency
 from oauth_server.keys.removed import Reason, Removed
+from oauth_server.keys.revoking import Revocation
 from oauth_server.keys.served import Served
 from oauth_server.keys.transitions import Policy
 from oauth_server.output import say, warn
@@ -141,7 +142,7 @@ def finish(settings: Settings, directory: Path, served: Served) -> bool:
     """Tell the store what it must know; whether it knows all now. The next run goes on."""
     told = True
     policy = configured.policy(settings)
-    for one in lifecycle.to_revoke(directory, policy, _now(), served):
+    for one in revoking.to_revoke(directory, policy, _now(), served):
         try:
             asyncio.run(_revoke(settings, directory, one))
         except (UnavailableError, OperatorError) as error:
@@ -159,7 +160,7 @@ def finish(settings: Settings, directory: Path, served: Served) -> bool:
             told = False
             continue
         if not one.known:
-            lifecycle.set_revoked(directory, one.kid)
+            revoking.set_revoked(directory, one.kid)
             say(f"{one.kid}: what it signed is revoked")
     return told
 

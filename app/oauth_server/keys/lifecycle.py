@@ -21,9 +21,6 @@ from oauth_server.keys.removed import Reason
 from oauth_server.keys.served import Readiness, Served
 from oauth_server.keys.transitions import Policy
 
-# The timer looks each quarter of an hour, and may be late.
-_LOOKED_AFTER = timedelta(hours=1)
-
 # Two who ask at once want one rotation, and the second may begin when the first has ended.
 _ONE_ROTATION = timedelta(seconds=10)
 
@@ -58,15 +55,6 @@ class Emergency:
     known_from: datetime | None
     missing: Collection[str] = ()
     notes: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Revocation:
-    """What an emergency revokes, and how long the store must know it; whether it does already."""
-
-    kid: str
-    until: datetime
-    known: bool
 
 
 @dataclass(frozen=True)
@@ -199,7 +187,7 @@ def emergency(
     """Remove a key now, whatever it does; if it signs, the best pending one takes its place.
 
     First of all the intent is written down: whatever happens then, the next run goes on with it.
-    What the key signed is still to be revoked in the store (to_revoke). Raises
+    What the key signed is still to be revoked in the store (revoking.py). Raises
     OperatorError.
     """
     with disk.locked(directory):
@@ -219,37 +207,6 @@ def emergency(
         active = after.active.kid if after.active else None
         readiness = served.readiness(active or "", policy.timing.publication)
         return Emergency(kid, found.state, longest, active, readiness.at, readiness.missing, notes)
-
-
-def to_revoke(
-    directory: Path, policy: Policy, now: datetime, served: Served
-) -> Sequence[Revocation]:
-    """What the store is to be told: what it does not know yet, and what it must know for longer.
-
-    An emergency that was killed ends later than it began: here, and the key was published until
-    now. A server that can read nothing of its keys, and one that is away, may publish the key for
-    long: as long as any is known to, a cache may ask it. Who asks for this again sees to that.
-    """
-    if any(line.revoked is False for line in removed.load(directory)):
-        with disk.locked(directory):
-            recover(directory, policy, now)
-    lasts = policy.timing.emergency()
-    first = entry.moment(now) + max(lasts, _LOOKED_AFTER)
-    again = entry.moment(now) + lasts + _LOOKED_AFTER
-    return [
-        Revocation(
-            line.kid, max(again if line.revoked else first, line.until or first), line.revoked
-        )
-        for line in removed.load(directory)
-        if line.revoked is not None
-        and not (line.revoked and served.has_gone(line.kid, line.removed))
-    ]
-
-
-def set_revoked(directory: Path, kid: str) -> None:
-    """The store knows what an emergency revoked."""
-    with disk.locked(directory):
-        removed.set_revoked(directory, kid)
 
 
 def _successor(ring: Path, held: Recovered, policy: Policy, now: datetime, served: Served) -> str:

@@ -20,8 +20,8 @@ from oauth_server.fleet import identity
 from oauth_server.keys import disk, removed, ring, served
 from oauth_server.keys.entry import State
 from oauth_server.keys.jose import PrivateKey
-from oauth_server.keys.lifecycle import Revocation
 from oauth_server.keys.removed import Reason
+from oauth_server.keys.revoking import Revocation
 from oauth_server.keys.served import ServedFile
 from oauth_server.models import Algorithm
 from tests.unit.oauth_server.keys import rings
@@ -153,8 +153,8 @@ def test_an_emergency_says_who_may_still_believe_the_key(site: Site, capsys: Out
     for line in (
         "until 2026-11-25T12:05:00Z", "until 2026-11-25T12:10:00Z", "until 2026-11-26T00:00:00Z",
         "refuses at once", "has expired by 2026-11-25T12:10:30Z",
-        "The revocation lasts until 2026-11-26T00:01:30Z, and for longer", "Not every cache knows it",
-        f"{stolen}: what it signed is revoked",
+        "The revocation lasts until 2026-11-26T00:01:30Z, and for longer",
+        "Not every cache knows it", f"{stolen}: what it signed is revoked",
     ):  # fmt: skip
         assert line in said
     assert [line.revoked for line in removed.load(site.keys)] == [True]
