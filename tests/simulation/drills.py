@@ -125,17 +125,27 @@ def revocation(drill: Drill) -> Iterator[str]:
     yield from drill.broken()
 
 
+def withholding(drill: Drill) -> Iterator[str]:
+    """The server cannot load the ring from which the key was removed."""
+    yield from _emergency_in_trouble(drill, blind=False)
+
+
 def renewal(drill: Drill) -> Iterator[str]:
-    """The server cannot read what was removed, and says until the end that the key is good."""
+    """The server cannot even read what was removed, and says until the end that the key is good."""
+    yield from _emergency_in_trouble(drill, blind=True)
+
+
+def _emergency_in_trouble(drill: Drill, *, blind: bool) -> Iterator[str]:
     host, server = drill.host, drill.host.server
     assert server is not None
     kid = host.active()
     assert kid is not None
-    server.break_down(2 * drill.lengths.cache + HOUR - 1, blind=True)
+    length = 2 * drill.lengths.cache + HOUR
+    server.break_down(length - 1, blind=blind)
     host.emergency(kid)
     host.settle()
     drill.hear()
-    drill.turns(2 * drill.lengths.cache + HOUR)
+    drill.turns(length)
     drill.hear()
     yield from drill.broken()
 

@@ -24,21 +24,22 @@ from tests.simulation.lengths import (
     timing,
 )
 from tests.simulation.oracle import Lengths
+from tests.simulation.scenario import scenario
 
 Scene = Callable[[Drill], Iterable[str]]
 _SHORT = Lengths(cache=300.0, lifetime=600.0, leeway=30.0)
 _ALL = [
-    drills.publication, drills.staleness, drills.revocation, drills.renewal, drills.departure,
-    drills.second_emergency,
+    drills.publication, drills.staleness, drills.revocation, drills.withholding, drills.renewal,
+    drills.departure, drills.second_emergency,
 ]  # fmt: skip
 _WRONG = [
-    (drills.publication, Published),
-    (drills.staleness, Kept),
-    (drills.staleness, Stale),
-    (drills.staleness, StaleLonger),
-    (drills.revocation, Revoked),
-    (drills.departure, Departed),
-    (drills.second_emergency, Ahead),
+    (drills.publication, Published, "is refused with a set"),
+    (drills.staleness, Kept, "is refused with a set"),
+    (drills.staleness, Stale, "signs no more"),
+    (drills.staleness, StaleLonger, "is refused with a set"),
+    (drills.revocation, Revoked, "a cache believes it until"),
+    (drills.departure, Departed, "is refused with a set"),
+    (drills.second_emergency, Ahead, "caches do not know it"),
 ]
 
 
@@ -57,7 +58,17 @@ def test_nothing_breaks_at_the_worst_moment(scene: Scene, lengths: Lengths) -> N
     assert broken(scene, Timing, lengths) == []
 
 
-@pytest.mark.parametrize(("scene", "kind"), _WRONG)
-def test_a_minute_less_is_too_little(scene: Scene, kind: type[Timing]) -> None:
+@pytest.mark.parametrize(("scene", "kind", "promise"), _WRONG)
+def test_a_minute_less_is_too_little(scene: Scene, kind: type[Timing], promise: str) -> None:
     """Nothing breaks with the length as it is: the test above holds that."""
-    assert broken(scene, kind, LENGTHS)
+    faults = broken(scene, kind, LENGTHS)
+    assert any(promise in fault for fault in faults), faults
+
+
+@pytest.mark.parametrize(
+    ("kind", "breaks"),
+    [(Timing, False), (Published, True), (Kept, True), (StaleLonger, True), (Revoked, True)],
+)
+def test_two_years_show_it_by_chance(kind: type[Timing], *, breaks: bool) -> None:
+    with scenario(timing(kind), 1) as fleet:
+        assert bool(fleet.run(2)) is breaks
