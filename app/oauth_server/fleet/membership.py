@@ -148,6 +148,7 @@ class Membership:
                 # A store that lost it, or in which somebody else wrote, is told again.
                 if said.pop(self._fleet.host, None) != self._text:
                     self._said = None
+                    self._sequence += 1  # it may have been this host's own command
                 for host, text in said.items():
                     self._hear(host, text, now)
         self._union.expire(now, self._grace())

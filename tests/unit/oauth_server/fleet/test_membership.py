@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from oauth_server.errors import OperatorError, UnavailableError
-from oauth_server.fleet import membership, record
+from oauth_server.fleet import membership, record, statement
 from oauth_server.fleet.members import Fleet
 from oauth_server.fleet.membership import Membership, Published
+from oauth_server.fleet.statement import Statement
 from oauth_server.keys import jwk
 from oauth_server.keys.jose import PrivateKey
 from oauth_server.models import Algorithm
@@ -215,6 +216,21 @@ async def test_what_somebody_else_wrote_in_ones_name_is_taken_back(
     await turns(one, two, times=1)
     assert (await board.announcements(["one"]))["one"] != "a.b.c"
     assert two.refused == ["malformed"]
+
+
+async def test_a_server_speaks_after_its_hosts_command_even_if_the_clock_was_set_back(
+    pair: tuple[Member, Member], board: Board, tmp_path: Path
+) -> None:
+    one, two = pair
+    await turns(one, two)
+    one.now -= timedelta(seconds=30)
+    place = record.load(tmp_path / "one.json", ISSUER).sequence
+    said = Statement("one", ISSUER, place + 1, int(one.now.timestamp()), one.host.keys, ())
+    await board.announce("one", statement.sign(one.host.identity, said))
+    await two.membership.look()
+    assert not two.membership.serves()["one"]
+    await turns(one, two, times=1)
+    assert two.membership.serves()["one"] == one.published
 
 
 async def test_a_key_that_was_removed_here_in_an_emergency_is_taken_from_nobody(
