@@ -124,7 +124,7 @@ def test_what_hosts_say_of_themselves_is_checked_before_any_server_gets_it() -> 
     host = FakeHost(
         Platform.DEBIAN_12, responses={**INSTALLED, re.compile(r"keys announcement"): said}
     )
-    others = Others((Member(host.name, "10.0.0.1"),), "/etc/oauth2/ca.pem")
+    others = Others((Member(host.name, "10.0.0.1"),), "/etc/oauth2/ca.pem", frozenset())
     gateway, redis = GATEWAY[host.platform].user, REDIS[host.platform].service
     host.run(
         partial(tasks.oauth_server, others=others), DATA, (), None, host.target, gateway, redis

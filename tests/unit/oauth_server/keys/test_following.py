@@ -233,6 +233,7 @@ async def test_what_nobody_expected_does_not_end_the_following_and_is_said_once(
         ring=lambda: watched.ring,
         stale=lambda: STALE,
         take_over=fail,
+        withhold=watched.withhold,
         served=ServedFile(watched.directory / served.FILE),
     )
     watched.rotate()
