@@ -147,6 +147,7 @@ def _emergency_in_trouble(drill: Drill, *, blind: bool) -> Iterator[str]:
     drill.hear()
     drill.turns(length)
     drill.hear()
+    drill.turns(HOUR)
     yield from drill.broken()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -9,17 +10,22 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from oauth_server.errors import OperatorError
 from oauth_server.fleet import announcement, identity
 from oauth_server.fleet.members import Fleet, Member
 from oauth_server.fleet.membership import Membership, Published
-from oauth_server.keys import lifecycle, removed, revoking, served
+from oauth_server.keys import disk, lifecycle, removed, revoking, served
 from oauth_server.keys import ring as key_ring
 from oauth_server.keys.following import Follower
+from oauth_server.keys.jose import PrivateKey, PublicKey
+from oauth_server.keys.layout import MODES, PRIVATE
 from oauth_server.keys.lifecycle import NotReadyError
 from oauth_server.keys.removed import Reason
 from oauth_server.keys.ring import KeyRing
 from oauth_server.keys.served import ServedFile
+from oauth_server.keys.source import FileKeys
 from oauth_server.keys.transitions import Policy
 from oauth_server.models import Algorithm
 from tests.simulation.record import Seconds, Span
@@ -40,7 +46,7 @@ class Host:
         self.directory.mkdir()
         self.keys = self.directory / "keys"
         self.state = self.directory / "fleet-state.json"
-        self.policy = Policy(Algorithm.EDDSA, world.timing)
+        self.policy = Policy(Algorithm.EDDSA, world.timing, SeededKeys(self))
         self.server: Server | None = None
         self.excused = float("-inf")
         """Until when the last emergency here said that caches may refuse the key that signs."""
@@ -132,8 +138,25 @@ class Host:
             if not one.known:
                 said = announcement.of_ring(self.keys, self.state, self.name, ISSUER, now)
                 self.world.run(self.world.board.announce(self.name, said))
-                revoking.set_revoked(self.keys, one.kid)
+            revoking.note(self.keys, one)
             record.remove(self.name, one.kid, at, self.world.passed_everywhere(one.until))
+
+
+class SeededKeys(FileKeys):
+    """Keys that follow from who makes them when, so that a seed is the same story each time."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._made = 0
+
+    def generate(self, algorithm: Algorithm, staging: Path) -> PublicKey:
+        assert algorithm is Algorithm.EDDSA
+        self._made += 1
+        place = f"{self._host.name} {self._host.world.at} {self._made}"
+        material = hashlib.sha256(place.encode()).digest()
+        key = PrivateKey(Ed25519PrivateKey.from_private_bytes(material), algorithm)
+        disk.write_new(staging / PRIVATE, key.to_pem(), MODES[PRIVATE])
+        return key.public
 
 
 class Server:

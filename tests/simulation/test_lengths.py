@@ -67,7 +67,7 @@ def test_a_minute_less_is_too_little(scene: Scene, kind: type[Timing], promise: 
 
 @pytest.mark.parametrize(
     ("kind", "breaks"),
-    [(Timing, False), (Published, True), (Kept, True), (StaleLonger, True), (Revoked, True)],
+    [(Timing, False), (Published, True), (StaleLonger, True), (Departed, True)],
 )
 def test_two_years_show_it_by_chance(kind: type[Timing], *, breaks: bool) -> None:
     with scenario(timing(kind), 1) as fleet:

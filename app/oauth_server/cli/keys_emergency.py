@@ -159,8 +159,8 @@ def finish(settings: Settings, directory: Path, served: Served) -> bool:
             )
             told = False
             continue
+        revoking.note(directory, one)
         if not one.known:
-            revoking.set_revoked(directory, one.kid)
             say(f"{one.kid}: what it signed is revoked")
     return told
 

@@ -30,7 +30,7 @@ class Reason(str, Enum):
 class Removed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`revoked` is whether the store has been told what an emergency revokes.
 
-    `until` is how long that must be known there at least.
+    `until` is how long that must be known there at least, `settled` that it need not be told again.
     """
 
     kid: str
@@ -42,6 +42,7 @@ class Removed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retired: Moment | None = None
     revoked: bool | None = None
     until: Moment | None = None
+    settled: bool = False
 
     def __post_init__(self) -> None:
         check_moments(self.created, self.removed, self.activated, self.retired, self.until)
@@ -82,12 +83,14 @@ def add(
     _save(directory, [*(other for other in known if other is not old), line])
 
 
-def set_revoked(directory: Path, kid: str) -> None:
+def set_revoked(directory: Path, kid: str, *, settled: bool) -> None:
     """The store has been told."""
     _save(
         directory,
         [
-            msgspec.structs.replace(line, revoked=True) if line.kid == kid else line
+            msgspec.structs.replace(line, revoked=True, settled=settled)
+            if line.kid == kid
+            else line
             for line in load(directory)
         ],
     )

@@ -18,39 +18,42 @@ _LOOKED_AFTER = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Revocation:
-    """What an emergency revokes, and how long the store must know it; whether it does already."""
+    """What an emergency revokes, and until when the store must know it at least.
+
+    `known` is whether it does already, `last` whether it need not be told again.
+    """
 
     kid: str
     until: datetime
     known: bool
+    last: bool
 
 
 def to_revoke(
     directory: Path, policy: Policy, now: datetime, served: Served
 ) -> Sequence[Revocation]:
-    """What the store is to be told: what it does not know yet, and what it must know for longer.
+    """What the store is to be told; whoever does so notes it (`note`), and asks again later.
 
     An emergency that was killed ends later than it began: here, and the key was published until
-    now. A server that can read nothing of its keys, and one that is away, may publish the key for
-    long: as long as any is known to, a cache may ask it. Who asks for this again sees to that.
+    now. A server that can read nothing of its keys, and one that is away, may publish it for long:
+    it is told again until none is known to, and once more then, for the caches that asked last.
     """
     if any(line.revoked is False for line in removed.load(directory)):
         with disk.locked(directory):
             recover(directory, policy, now)
-    lasts = policy.timing.emergency()
-    first = entry.moment(now) + max(lasts, _LOOKED_AFTER)
-    again = entry.moment(now) + lasts + _LOOKED_AFTER
+    until = entry.moment(now) + max(policy.timing.emergency(), _LOOKED_AFTER)
     return [
         Revocation(
-            line.kid, max(again if line.revoked else first, line.until or first), line.revoked
+            line.kid, max(until, line.until or until), line.revoked,
+            last=served.has_gone(line.kid, line.removed),
         )
         for line in removed.load(directory)
-        if line.revoked is not None
-        and not (line.revoked and served.has_gone(line.kid, line.removed))
-    ]
+        if line.revoked is not None and not line.settled
+    ]  # fmt: skip
 
 
-def set_revoked(directory: Path, kid: str) -> None:
-    """The store knows what an emergency revoked."""
-    with disk.locked(directory):
-        removed.set_revoked(directory, kid)
+def note(directory: Path, told: Revocation) -> None:
+    """The store has been told."""
+    if told.last or not told.known:
+        with disk.locked(directory):
+            removed.set_revoked(directory, told.kid, settled=told.last)

@@ -177,8 +177,9 @@ def test_the_timer_keeps_a_key_revoked_until_no_server_publishes_it(
     assert told == 3 * [stolen]
     assert capsys.readouterr().out.count("what it signed is revoked") == 1
     site.serve(NOW + timedelta(minutes=1))
-    site.run("rotate", "--if-due")
-    assert len(told) == 3
+    for _ in range(2):  # once more, for who asked the server last
+        site.run("rotate", "--if-due")
+    assert len(told) == 4
 
 
 @pytest.mark.parametrize(

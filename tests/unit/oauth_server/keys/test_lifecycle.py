@@ -6,18 +6,16 @@ import json
 import multiprocessing
 import os
 import shutil
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from oauth_server.errors import OperatorError
-from oauth_server.keys import entry, lifecycle, removed, revoking, ring
+from oauth_server.keys import entry, lifecycle, removed, ring
 from oauth_server.keys.entry import State
 from oauth_server.keys.lifecycle import NotReadyError
 from oauth_server.keys.removed import Reason
-from oauth_server.keys.revoking import Revocation
 from oauth_server.keys.served import Served
 from oauth_server.keys.source import FileKeys
 from oauth_server.keys.timing import Timing
@@ -215,8 +213,6 @@ def test_an_emergency_removes_the_active_key_and_a_known_one_signs(keys: Path) -
     (line,) = removed.load(keys)
     assert (line.kid, line.until) == (old.kid, now + POLICY.timing.emergency())
     assert line.revoked is False
-    revoking.set_revoked(keys, old.kid)
-    assert removed.load(keys)[0].revoked is True
 
 
 def test_an_emergency_right_after_a_rotation_still_has_a_key_that_caches_know(keys: Path) -> None:
@@ -328,55 +324,6 @@ def test_a_ring_that_was_lost_is_not_made_anew_by_the_timer(keys: Path, left: st
     with pytest.raises(OperatorError, match="`oauth-server keys init` makes"):
         rotate(keys, START, Served())
     assert not list(keys.glob("ring/*"))
-
-
-def test_what_was_killed_is_revoked_from_when_it_is_finished(keys: Path) -> None:
-    """The key was published, and believed, until then."""
-    kid = active(keys).kid
-    now = START + DAY
-    lifecycle.emergency(keys, POLICY, now, served(keys, START), kid)
-    gone = Served(checked=now + SECOND)
-    for later in (timedelta(0), DAY):
-        (found,) = revoking.to_revoke(keys, POLICY, now + later, gone)
-        assert found == Revocation(kid, now + later + POLICY.timing.emergency(), known=False)
-    revoking.set_revoked(keys, kid)
-    assert not revoking.to_revoke(keys, POLICY, now + DAY, gone)
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        pytest.param(Served(), id="the server never ran"),
-        pytest.param(Served(checked=START + DAY - SECOND), id="the server has not looked since"),
-        pytest.param(
-            Served({"KID": {"self": START}}, checked=START + 2 * DAY), id="the server has it still"
-        ),
-        pytest.param(
-            Served({"KID": {"two": START}}, checked=START + 2 * DAY), id="another may have it still"
-        ),
-    ],
-)
-def test_a_key_stays_revoked_for_as_long_as_somebody_may_publish_it(
-    keys: Path, said: Served
-) -> None:
-    """A cache may ask a server that cannot read its ring, or one that comes back, at any time."""
-    kid = active(keys).kid
-    lifecycle.emergency(keys, POLICY, START + DAY, served(keys, START), kid)
-    revoking.set_revoked(keys, kid)
-    if "KID" in said.since:
-        said = replace(said, since={kid: said.since["KID"]})
-    now = START + 30 * DAY
-    (found,) = revoking.to_revoke(keys, POLICY, now, said)
-    hour = timedelta(hours=1)  # the timer asks again before that
-    assert found == Revocation(kid, now + POLICY.timing.emergency() + hour, known=True)
-
-
-def test_a_revocation_lasts_until_the_timer_can_see_whether_it_must_go_on(keys: Path) -> None:
-    policy = Policy(Algorithm.EDDSA, Timing(cache=timedelta(0)))
-    kid = active(keys).kid
-    lifecycle.emergency(keys, policy, START + DAY, served(keys, START), kid)
-    (found,) = revoking.to_revoke(keys, policy, START + DAY, Served())
-    assert found.until == START + DAY + timedelta(hours=1)
 
 
 def test_times_are_written_rather_late_than_early() -> None:
