@@ -21,6 +21,8 @@ from tests.simulation.world import World
 HOUR, DAY = 3600.0, 86400.0
 _HEARS = 5.0
 """What one server says the others hear so much later."""
+_TIMER = 18 * 60.0
+"""The timer's quarter of an hour, and what it may be late."""
 
 
 class Drill:
@@ -114,13 +116,22 @@ def staleness(drill: Drill) -> Iterator[str]:
 
 
 def revocation(drill: Drill) -> Iterator[str]:
-    """By the slowest clock a key is removed, by the fastest it is looked up; the others hear."""
-    host = drill.host
+    """A server that can read nothing publishes the key, and goes down with its host.
+
+    Just before the timer would have revoked it once more. The slowest clock says how long, and the
+    fastest when that is over.
+    """
+    host, server = drill.host, drill.host.server
+    assert server is not None
     kid = host.active()
     assert kid is not None
+    server.break_down(DAY, blind=True)
     host.emergency(kid)
     host.settle()
+    told = drill.now
     drill.hear()
+    drill.world.until(told + _TIMER - 1)
+    host.stop()
     drill.wait(DAY)
     yield from drill.broken()
 

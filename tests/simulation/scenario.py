@@ -86,19 +86,21 @@ class Scenario:
             return  # and tried when it is up again
         before, ring = host.active(), self._ring(host)
         host.server.look()  # as it does every two seconds: it has seen the ring a moment ago
+        host.settle()  # what it does first
         if self.random.random() < 0.05:
             died = host.killed_in(host.timer, self.random)
         else:
             died = False
             host.timer()
-        host.settle(tells=not died)
+        host.settle(tells=False)
         if host.active() != before:
             self.rotations += 1
             self._note(host, f"rotated from {str(before)[:8]} to {str(host.active())[:8]}")
             if self.random.random() < 0.3:
                 self._stuck(host)
-        late = self.random.choice((0.0, self.random.uniform(0, 15 * MINUTE)))
-        self.world.after(host.next_turn() + late, self._turn(host))
+        turn = host.next_turn()
+        late = self.random.uniform(0, 3 * MINUTE if turn <= 15 * MINUTE else 15 * MINUTE)
+        self.world.after(turn + self.random.choice((0.0, late)), self._turn(host))
         if died:
             self._killed(host)
         elif self._ring(host) != ring or host.active() != before:

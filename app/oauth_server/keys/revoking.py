@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from oauth_server.keys import disk, entry, removed
 from oauth_server.keys.recovery import recover
 from oauth_server.keys.served import Served
 from oauth_server.keys.transitions import Policy
-
-# The timer looks each quarter of an hour, and may be late.
-_LOOKED_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ def to_revoke(
     if any(line.revoked is False for line in removed.load(directory)):
         with disk.locked(directory):
             recover(directory, policy, now)
-    until = entry.moment(now) + max(policy.timing.emergency(), _LOOKED_AFTER)
+    until = entry.moment(now) + policy.timing.emergency()
     return [
         Revocation(
             line.kid, max(until, line.until or until), line.revoked,

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 _TAKEOVER = timedelta(minutes=1)
+_TOLD_AGAIN = timedelta(minutes=18)
+"""oauth-key-rotate.timer runs each quarter of an hour, and up to three minutes late."""
+
 _AHEAD = timedelta(days=1)
 
 
@@ -55,12 +58,14 @@ class Timing:
         return self.grace() + self.leeway
 
     def emergency(self, longest: timedelta = timedelta(0)) -> timedelta:
-        """What a stolen key signs stays revoked for so long.
+        """What a stolen key signs stays revoked for so long after the store was told.
 
-        The thief may sign until the last cache has forgotten the key: one that asked before the
-        last server had heard of it. And some clock may be ahead.
+        It is told again for as long as a server publishes the key. The last one may have done so
+        until just before the next time, and gone down then; the thief may sign until the last
+        cache that asked it has forgotten the key. And some clock may be ahead.
         """
-        return _TAKEOVER + max(self.cache, max(self.lifetime, longest) + self.leeway) + self.leeway
+        believed = max(self.cache, max(self.lifetime, longest) + self.leeway)
+        return _TOLD_AGAIN + believed + self.leeway
 
     def due(self, activated: datetime) -> datetime:
         """When a key that was activated then is to be rotated."""

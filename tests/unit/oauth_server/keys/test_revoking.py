@@ -11,12 +11,9 @@ import pytest
 from oauth_server.keys import lifecycle, removed, revoking
 from oauth_server.keys.revoking import Revocation
 from oauth_server.keys.served import Served
-from oauth_server.keys.timing import Timing
-from oauth_server.keys.transitions import Policy
-from oauth_server.models import Algorithm
 from tests.unit.oauth_server.keys.rings import DAY, POLICY, START, active, served
 
-SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+SECOND = timedelta(seconds=1)
 NOW = START + DAY
 GONE = Served(checked=NOW)
 """What the server wrote when it had seen the ring without the key."""
@@ -29,9 +26,9 @@ def keys(tmp_path: Path) -> Path:
     return directory
 
 
-def removed_now(keys: Path, policy: Policy = POLICY) -> str:
+def removed_now(keys: Path) -> str:
     kid = active(keys).kid
-    lifecycle.emergency(keys, policy, NOW, served(keys, START), kid)
+    lifecycle.emergency(keys, POLICY, NOW, served(keys, START), kid)
     return kid
 
 
@@ -92,10 +89,3 @@ def test_what_is_not_noted_is_told_again(keys: Path) -> None:
     assert [line.revoked for line in removed.load(keys)] == [False]
     revoking.note(keys, first)
     assert [line.revoked for line in removed.load(keys)] == [True]
-
-
-def test_a_revocation_lasts_until_the_timer_can_see_whether_it_must_go_on(keys: Path) -> None:
-    policy = Policy(Algorithm.EDDSA, Timing(cache=timedelta(0)))
-    removed_now(keys, policy)
-    (found,) = revoking.to_revoke(keys, policy, NOW, Served())
-    assert found.until == NOW + HOUR
