@@ -18,6 +18,7 @@ from roles.certificates.pair import DAMAGED, CertificateError, Pair, certificate
 from roles.certificates.rules import PrivateKey, faults, warnings
 
 _MAX_BYTES = 1 << 20
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
 _MAX_CERTIFICATES = 10  # as many as OpenSSL follows
 
 
@@ -48,13 +49,16 @@ class FilesSource:
 def _chain(data: CertificateFilesData) -> list[x509.Certificate]:
     path = data.certificate
     try:
-        chain = x509.load_pem_x509_certificates(_contents(path))
+        contents = _contents(path)
+        chain = x509.load_pem_x509_certificates(contents)
         for certificate in chain:  # these are parsed only when they are asked for
             certificate.public_key(), certificate.extensions
     except OSError as error:
         raise CertificateError(f"certificate {path} cannot be read: {error.strerror}") from None
     except DAMAGED:
         raise CertificateError(f"certificate {path} must hold certificates in PEM") from None
+    if len(chain) != contents.count(_BEGIN):  # what has no end is passed over, and clients miss it
+        raise CertificateError(f"certificate {path} ends within a certificate")
     if len(chain) > _MAX_CERTIFICATES:
         raise CertificateError(
             f"certificate {path} must hold one chain, leaf first: {_MAX_CERTIFICATES} certificates "

@@ -265,6 +265,14 @@ def test_a_file_without_certificates_is_refused(tmp_path: Path, leaf: Entity, te
         FilesSource(_data(tmp_path, text, leaf.key_pem), NAME)
 
 
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, leaf: Entity) -> None:
+    """Clients that lack the second certificate would refuse the first."""
+    for end in (40, len(MIDDLE.pem) // 2, len(MIDDLE.pem) - 2):
+        data = _data(tmp_path, leaf.pem + MIDDLE.pem[:end], leaf.key_pem)
+        with pytest.raises(CertificateError, match=r"chain\.pem ends within a certificate"):
+            FilesSource(data, NAME)
+
+
 def test_files_that_are_missing_are_named(tmp_path: Path, leaf: Entity) -> None:
     data = _data(tmp_path, leaf.pem, leaf.key_pem)
     (tmp_path / "key.pem").unlink()
