@@ -301,6 +301,9 @@ def test_the_pin_of_a_token_is_roots_and_handed_over_by_systemd(
         assert "\nReadWritePaths=/var/lib/softhsm/tokens\n" in unit
         assert "\nDevicePolicy=closed\nDeviceAllow=/dev/tpmrm0 rw\n" in unit
         assert "\nIPAddressAllow=10.0.0.9/32\n" in unit
+    rotation = host.files["/etc/systemd/system/oauth-key-rotate.service"].content
+    # As long as a token may take for two keys (pkcs11/source.py).
+    assert "\nTimeoutStartSec=1500\n" in rotation
     settings = yaml.safe_load(host.files["/etc/oauth2/server.yaml"].content)["signing"]["pkcs11"]
     assert settings == {
         "module": TOKEN["module"], "token": "Keys: 1", "pin_file": "/etc/oauth2/pkcs11.pin",
@@ -310,6 +313,8 @@ def test_the_pin_of_a_token_is_roots_and_handed_over_by_systemd(
 
 def test_a_host_without_a_token_has_nothing_of_it() -> None:
     host = deployed(Platform.DEBIAN_12)
+    rotation = host.files["/etc/systemd/system/oauth-key-rotate.service"].content
+    assert "\nTimeoutStartSec=300\n" in rotation
     assert "/etc/oauth2/pkcs11.pin" not in host.files
     assert "pkcs11" not in host.files["/etc/systemd/system/oauth-server.service"].content
     assert "pkcs11" not in host.files["/etc/oauth2/server.yaml"].content
