@@ -161,7 +161,7 @@ def rotate(
         transitions.activate(ring, new.kid)
         # Both times, and the old private half: as after a crash at this moment.
         held = recover(directory, policy, now)
-        notes += [*held.notes, *_prepare(directory, held, policy, now)]
+        notes += [*held.notes, *_prepare_after(directory, held, policy, now)]
         return Rotation(new.kid, old.kid if old else None, notes=notes)
 
 
@@ -203,7 +203,7 @@ def emergency(
             transitions.activate(ring, _successor(ring, held, policy, now, served))
         transitions.leave(found.path, policy, held.notes)
         after = recover(directory, policy, now)
-        notes = [*held.notes, *after.notes, *_prepare(directory, after, policy, now)]
+        notes = [*held.notes, *after.notes, *_prepare_after(directory, after, policy, now)]
         active = after.active.kid if after.active else None
         readiness = served.readiness(active or "", policy.timing.publication)
         return Emergency(kid, found.state, longest, active, readiness.at, readiness.missing, notes)
@@ -229,6 +229,19 @@ def _prepare(directory: Path, held: Recovered, policy: Policy, now: datetime) ->
         if found not in fitting:
             transitions.remove(directory, found, Reason.WITHDRAWN, now, policy, notes)
     return notes
+
+
+def _prepare_after(
+    directory: Path, held: Recovered, policy: Policy, now: datetime
+) -> Sequence[str]:
+    """Where what matters is done and must be said: the next run makes what cannot be made now."""
+    try:
+        return _prepare(directory, held, policy, now)
+    except OperatorError as error:
+        problems = error.problems
+    except OSError as error:
+        problems = [f"{error.filename or directory}: {error.strerror}"]
+    return [f"there is no new pending key yet: {problem}" for problem in problems]
 
 
 def _wanted(held: Recovered, policy: Policy, now: datetime) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ import pytest
 from oauth_server.errors import OperatorError
 from oauth_server.keys import entry, lifecycle, removed, ring
 from oauth_server.keys.entry import State
+from oauth_server.keys.jose import PublicKey
 from oauth_server.keys.lifecycle import NotReadyError
 from oauth_server.keys.removed import Reason
 from oauth_server.keys.served import Served
@@ -255,6 +257,35 @@ class LostToken(FileKeys):
 
     def destroy(self, entry: Path) -> None:
         raise OperatorError(f"{entry.name}: the token is gone")
+
+
+@pytest.mark.parametrize(
+    "problem", [OperatorError("token: away"), OSError(errno.ENOSPC, "No space left on device")]
+)
+@pytest.mark.parametrize("change", ["rotation", "emergency"])
+def test_what_is_done_is_told_even_if_no_new_key_can_be_made(
+    keys: Path, problem: Exception, change: str
+) -> None:
+    """Nobody would hear otherwise that the key is gone, the store neither."""
+
+    class Away(FileKeys):
+        def generate(self, algorithm: Algorithm, staging: Path) -> PublicKey:  # noqa: ARG002
+            raise problem
+
+    policy, now = Policy(POLICY.algorithm, POLICY.timing, Away()), START + DAY
+    old, known = active(keys).kid, served(keys, START)
+    if change == "rotation":
+        done = lifecycle.rotate(keys, policy, now, known)
+        assert (done.previous, done.happened) == (old, True)
+        notes = done.notes
+    else:
+        notes = lifecycle.emergency(keys, policy, now, known, old).notes
+        assert [line.kid for line in removed.unrevoked(keys)] == [old]
+    assert active(keys).kid != old
+    (note,) = notes
+    assert note.startswith("there is no new pending key yet: ")
+    assert lifecycle.prepare(keys, POLICY, now) == []
+    assert len(entries(keys, State.PENDING)) == 1
 
 
 def test_a_token_that_is_away_stops_no_emergency(keys: Path) -> None:
