@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,14 +49,20 @@ async def full(signer: TokenSigner, processes: int = 2) -> set[int]:
 
 
 def children() -> set[int]:
-    """Processes of this one that sign; one may end while it is looked at."""
+    """Processes of this one that sign; they and threads may end while they are looked at."""
     found = set()
-    for number in Path(f"/proc/{os.getpid()}/task").iterdir():
-        for child in (number / "children").read_text().split():
-            with suppress(FileNotFoundError, ProcessLookupError):
-                if b"pkcs11.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    found.add(int(child))
+    for thread in Path(f"/proc/{os.getpid()}/task").iterdir():
+        for child in _read(thread / "children").split():
+            if b"pkcs11.worker" in _read(Path(f"/proc/{int(child)}/cmdline")):
+                found.add(int(child))
     return found
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def verifies(public: PublicKey, token: str) -> bool:
