@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -144,8 +145,9 @@ class TestCredentials:
             env={**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"},
         )
         assert process.stdin
-        process.stdin.write(command.stdin)
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # it may be dead already
+            process.stdin.write(command.stdin)
+            process.stdin.close()
         process.stdin = None
         return process
 
