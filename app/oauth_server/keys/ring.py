@@ -20,6 +20,8 @@ from oauth_server.keys.pkcs11.process import Access
 from oauth_server.keys.source import ActiveKey, FileKeys, KeySource
 from oauth_server.models import Algorithm
 
+_READ_AGAIN = 5
+
 
 class Mark(NamedTuple):
     """Tells one state of a ring from another: every change moves a name in it."""
@@ -107,6 +109,18 @@ def mark(ring: Path) -> Mark:
 
 def read(ring: Path, rsa: Algorithm = Algorithm.RS256) -> Sequence[Entry]:
     """Every key of the ring, by kid. Raises OperatorError."""
+    for _ in range(_READ_AGAIN):
+        before = mark(ring)
+        try:
+            return _read(ring, rsa)
+        except OperatorError:
+            # Whoever reads has no lock: what was listed may have been removed since.
+            if mark(ring) == before:
+                raise
+    return _read(ring, rsa)
+
+
+def _read(ring: Path, rsa: Algorithm) -> Sequence[Entry]:
     try:
         paths = entries(ring)
     except OSError as error:

@@ -39,6 +39,30 @@ def test_the_active_key_signs_and_all_keys_are_published(
     assert {public.kid for public in loaded.published} == {key.public.kid, other_key.public.kid}
 
 
+def test_a_key_that_is_removed_while_the_ring_is_read_is_not_missed(
+    ring_directory: Path,
+    key: PrivateKey,
+    other_key: PrivateKey,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The timer removes what is over whenever it likes, and readers have no lock."""
+    other = entry(ring_directory, other_key)
+    other.mkdir()
+    (other / "public.pem").write_bytes(other_key.public.to_pem())
+    entries = ring.entries
+
+    def listed_just_before(directory: Path) -> list[Path]:
+        found = [*entries(directory)]
+        shutil.rmtree(other, ignore_errors=True)
+        return found
+
+    real = ring.mark
+    marks = [real(ring_directory / "ring")]
+    monkeypatch.setattr(ring, "mark", lambda path: marks.pop() if marks else real(path))
+    monkeypatch.setattr(ring, "entries", listed_just_before)
+    assert [found.kid for found in ring.read(ring_directory / "ring")] == [key.public.kid]
+
+
 def test_a_key_that_is_still_being_made_is_not_published(ring_directory: Path) -> None:
     (ring_directory / "ring" / ".new-x").mkdir()
     assert len(ring.load(ring_directory).published) == 1
