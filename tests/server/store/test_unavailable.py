@@ -62,7 +62,8 @@ async def test_a_redis_that_hangs_is_given_up_in_time_by_all_who_wait(redis: Ser
     redis.send(signal.SIGSTOP)
     start = time.monotonic()
     answers = await asyncio.gather(*(store.ping() for _ in range(200)), return_exceptions=True)
-    assert time.monotonic() - start < 1.5
+    # One connection after the other they would take seven bounds, of a second each.
+    assert time.monotonic() - start < 3
     redis.send(signal.SIGCONT)
     reasons = {answer.reason for answer in answers if isinstance(answer, UnavailableError)}
     assert reasons == {"store_timeout", "store_busy"}
