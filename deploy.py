@@ -46,9 +46,9 @@ def roles() -> None:
     chrony(data=data.chrony, platform=system)
     # Before those that serve them.
     certificate = certificates(data=data.certificates, issuer=data.oauth_server.issuer)
+    joining = joiners(fleet.servers) if fleet else frozenset()
     # Before the Redis that learns its hash.
     own = []
-    joining = joiners(fleet.servers) if fleet else frozenset()
     if fleet and place.is_server:
         own.append(password(name="Make the server's password [STATE-03]"))
     # Before the servers, on whichever hosts, which are ready only with their store.

@@ -297,15 +297,17 @@ class Server:
 
     def _take_over(self, loaded: Loaded, signer: BoundedSigner, app: ASGIApp) -> None:
         """From one request to the next: nothing here waits."""
-        on_end: Callable[[], None] = lambda: None  # noqa: E731
-        if signer is not self._signer:
-            on_end = self._signer.close
+        on_end = _nothing if signer is self._signer else self._signer.close
         if self._membership is not None and loaded.fleet is not self._loaded.fleet:
             self._membership.join(loaded.fleet)
         self._loaded, self._signer = loaded, signer
         self._current.replace(Generation(app), on_end)
         if self._certificate is not None and loaded.tls is not None:
             self._certificate.replace(loaded.tls.context)
+
+
+def _nothing() -> None:
+    pass
 
 
 def activated(config: Path) -> Server:

@@ -11,7 +11,7 @@ from oauth_server.errors import UnavailableError
 from oauth_server.store.interface import RevocationKind, TokenIdentity
 from oauth_server.store.redis import RedisStore
 from tests.redis.server import Server
-from tests.store_contract import MINUTE, Grant, begun, random_digest
+from tests.store_contract.grants import MINUTE, Grant, begun, random_digest
 
 pytestmark = pytest.mark.anyio
 

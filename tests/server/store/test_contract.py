@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.store_contract import StoreContract
+from tests.store_contract.whole import StoreContract
 
 
 class TestRedisStore(StoreContract):

@@ -13,7 +13,7 @@ import pytest
 from oauth_server.errors import UnavailableError
 from oauth_server.store.interface import Digest, RevocationKind, Store
 from tests.redis.server import Server
-from tests.store_contract import NONE, Grant, random_digest, random_name
+from tests.store_contract.grants import NONE, Grant, random_digest, random_name
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.redis.server import PASSWORD, Server
-from tests.store_contract import Grant, begun, random_digest
+from tests.store_contract.grants import Grant, begun, random_digest
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ import pytest
 
 from oauth_server.store.interface import TOKENS_LIVE, RevocationKind
 from tests.redis.server import Server
-from tests.store_contract import MINUTE, Grant, begun, random_digest
+from tests.store_contract.grants import MINUTE, Grant, begun, random_digest
 
 pytestmark = pytest.mark.anyio
 

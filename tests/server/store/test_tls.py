@@ -20,7 +20,7 @@ from oauth_server.store.redis import RedisStore
 from oauth_server.store.redis.endpoint import Tls as Endpoint
 from tests.redis.programs import distribution
 from tests.redis.server import PASSWORD, Server, Tls
-from tests.store_contract import StoreContract
+from tests.store_contract.whole import StoreContract
 from tests.unit.roles.certificate_factory import Entity
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ from oauth_server.store.interface import RevocationKind, TokenIdentity
 from oauth_server.store.redis import RedisStore
 from oauth_server.store.redis.endpoint import Socket
 from tests.redis.server import Server
-from tests.store_contract import Grant, begun, random_digest
+from tests.store_contract.grants import Grant, begun, random_digest
 
 pytestmark = pytest.mark.anyio
 

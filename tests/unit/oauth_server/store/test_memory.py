@@ -7,7 +7,8 @@ import pytest
 from oauth_server.store.interface import Limit, RevocationKind, Session
 from oauth_server.store.memory import MemoryStore
 from oauth_server.store.memory.expiring import Expiring
-from tests.store_contract import MINUTE, Grant, StoreContract, random_digest
+from tests.store_contract.grants import MINUTE, Grant, random_digest
+from tests.store_contract.whole import StoreContract
 
 
 class TestMemoryStore(StoreContract):
