@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
@@ -71,6 +71,10 @@ class Metrics:
     def gauge(self, name: str, meaning: str, ask: Callable[[], float]) -> None:
         """`ask` is called when somebody looks."""
         Gauge(_PREFIX + name, meaning, registry=self._registry).set_function(ask)
+
+    def count(self, name: str, meaning: str, ask: Callable[[], float]) -> None:
+        """As `gauge`, of what only grows."""
+        self._registry.register(_Counted(_PREFIX + name, meaning, ask))
 
     def labelled_gauge(
         self,
@@ -133,6 +137,19 @@ class _Asked(Collector):
         for values, number in self._ask().items():
             family.add_metric(values, number)
         return (family,)
+
+
+class _Counted(Collector):
+    """A counter that somebody else keeps."""
+
+    def __init__(self, name: str, meaning: str, ask: Callable[[], float]) -> None:
+        self._name, self._meaning, self._ask = name, meaning, ask
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        return (CounterMetricFamily(self._name, self._meaning, value=self._ask()),)
 
 
 def _result(succeeded: bool) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from oauth_server.certificate import ServerCertificate
 from oauth_server.errors import OperatorError
 from oauth_server.fleet.membership import Membership
+from oauth_server.http.crowd import Crowd
 from oauth_server.keys.entry import State
 from oauth_server.keys.following import Follower
 from oauth_server.keys.ring import KeyRing
@@ -67,6 +68,15 @@ def describe(
             "When the certificate of 8443 expires.",
             lambda: _expires(loaded().tls),
         )
+
+
+def describe_crowd(metrics: Metrics, crowd: Crowd) -> None:
+    metrics.gauge("connections", "Open connections to 8443.", lambda: len(crowd))
+    metrics.count(
+        "connections_turned_away",
+        "Connections that ended because there were too many.",
+        lambda: crowd.turned_away,
+    )
 
 
 def describe_fleet(metrics: Metrics, membership: Membership) -> None:

@@ -92,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_lifetime: Annotated[int, msgspec.Meta(ge=60, le=604800)] = 28800
     scope_error_status: Literal[400, 403] = 403
     trusted_proxies: tuple[str, ...] = ()
+    max_connections: Annotated[int, msgspec.Meta(ge=16, le=32768)] = 8192
+    max_connections_per_source: Annotated[int, msgspec.Meta(ge=1, le=32768)] = 1024
     store: StoreSettings = StoreSettings()
     signing: SigningSettings = SigningSettings()
     jwks_cache_max: Annotated[int, msgspec.Meta(ge=0, le=604800)] = 43200

@@ -25,6 +25,7 @@ from oauth_server.http import app as http_app
 from oauth_server.http import serving
 from oauth_server.http.boundary import Boundary
 from oauth_server.http.client_address import ClientAddress
+from oauth_server.http.crowd import Crowd, Limits
 from oauth_server.http.generations import Current, Generation
 from oauth_server.http.health import ReadyEndpoint
 from oauth_server.http.metrics import MetricsEndpoint
@@ -42,6 +43,7 @@ from oauth_server.keys.signer import (
 from oauth_server.loading import Loaded
 from oauth_server.metrics import Metrics
 from oauth_server.passwords import PasswordChecker
+from oauth_server.settings import Settings
 from oauth_server.store.interface import Store
 from oauth_server.systemd import Passed
 
@@ -78,6 +80,7 @@ class Server:
         self._signer: BoundedSigner
         self._current: Current
         self._certificate = Certificate(loaded.tls.context) if loaded.tls else None
+        self._crowd = Crowd(_limits(loaded.settings))
         self._reloading: asyncio.Task[None] | None = None
         self._again = False
 
@@ -100,6 +103,7 @@ class Server:
         monitoring.describe(
             self._metrics, lambda: self._loaded, lambda: self._signer, self._follower
         )
+        monitoring.describe_crowd(self._metrics, self._crowd)
         if self._membership is not None:
             monitoring.describe_fleet(self._metrics, self._membership)
         on_signal = {}
@@ -116,6 +120,7 @@ class Server:
         try:
             await serving.serve(
                 [self._door(passed) for passed in self._sockets],
+                crowd=self._crowd,
                 on_signal=on_signal,
                 on_ready=lambda: systemd.notify("READY=1"),
                 on_stop=lambda: systemd.notify("STOPPING=1"),
@@ -301,9 +306,16 @@ class Server:
         if self._membership is not None and loaded.fleet is not self._loaded.fleet:
             self._membership.join(loaded.fleet)
         self._loaded, self._signer = loaded, signer
+        self._crowd.limits = _limits(loaded.settings)
         self._current.replace(Generation(app), on_end)
         if self._certificate is not None and loaded.tls is not None:
             self._certificate.replace(loaded.tls.context)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        settings.max_connections, settings.max_connections_per_source, settings.trusted_networks
+    )
 
 
 def _nothing() -> None:

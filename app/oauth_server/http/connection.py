@@ -80,6 +80,12 @@ class Connection(asyncio.Protocol):
         self._completed = False
         self._head = 0
         self._framing = 0
+        self.answers = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Has sent a whole request, and waits for its answer."""
+        return self._running is not None and not self._running.more_body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # it is one
         self._transport = transport
@@ -218,6 +224,7 @@ class Connection(asyncio.Protocol):
 
     def on_answer(self) -> None:
         cycle, self._running = self._running, None
+        self.answers += 1
         if cycle is not None and not cycle.keep_alive:
             self._close()
         if self._closing:

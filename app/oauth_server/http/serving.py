@@ -19,6 +19,8 @@ from starlette.types import ASGIApp
 
 from oauth_server.http.client_address import FromGateway
 from oauth_server.http.connection import Connection
+from oauth_server.http.crowd import Crowd
+from oauth_server.http.secured import Secured
 
 _journal = logging.getLogger("oauth_server")
 
@@ -29,7 +31,6 @@ _BACKLOG = 4096
 # and the handler below can go with the last Python that does.
 _ACCEPTED_AT_ONCE = 100
 _COMPLAINTS_EVERY = 10.0
-_TLS_HANDSHAKE = 10.0
 _GRACEFUL_STOP = 10
 # For whom the kernel had already handed to this process when the stop came: a handshake and the
 # sending of a request. Later ones wait in systemd's socket for the next process.
@@ -39,32 +40,33 @@ _LINGER = 0.5
 class Listener(uvicorn.Server):
     """One of several servers in one event loop, which leave signals to `serve`."""
 
+    def __init__(self, config: uvicorn.Config, crowd: Crowd) -> None:
+        super().__init__(config)
+        self._crowd = crowd
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, with a bound for the TLS handshake."""
-        protocol = partial(
-            Connection,
-            config=self.config,
-            server_state=self.server_state,
-            scheme="https" if self.config.ssl else "http",
-        )
-        bound = _TLS_HANDSHAKE if self.config.ssl else None
+        """As uvicorn's, with TLS of our own."""
+        loop = asyncio.get_running_loop()
         self.servers = [
-            await asyncio.get_running_loop().create_server(
-                protocol,
-                sock=sock,
-                ssl=self.config.ssl,
-                backlog=_ACCEPTED_AT_ONCE,
-                ssl_handshake_timeout=bound,
+            await loop.create_server(
+                partial(self._accept, loop), sock=sock, backlog=_ACCEPTED_AT_ONCE
             )
             for sock in sockets or []
         ]
         for sock in sockets or []:
             sock.listen(_BACKLOG)
         self.started = True
+
+    def _accept(self, loop: asyncio.AbstractEventLoop) -> asyncio.BaseProtocol:
+        tls = self.config.ssl
+        connection = Connection(
+            config=self.config, server_state=self.server_state, scheme="https" if tls else "http"
+        )
+        return Secured(loop, connection, tls, self._crowd) if tls else connection
 
     def stop_accepting(self) -> None:
         """Leave what comes from now on in the sockets' queues; what was accepted goes on."""
@@ -101,12 +103,13 @@ class Door:
 async def serve(
     doors: Sequence[Door],
     *,
+    crowd: Crowd,
     on_signal: Mapping[signal.Signals, Callable[[], None]],
     on_ready: Callable[[], None],
     on_stop: Callable[[], None],
 ) -> None:
     """SIGTERM and SIGINT finish the requests in flight, within a bounded time."""
-    listeners = {door.socket: _listener(door) for door in doors}
+    listeners = {door.socket: _listener(door, crowd) for door in doors}
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -147,7 +150,7 @@ class _BriefAboutAccept:
             _journal.error("no connection can be accepted: %s", context.get("exception"))
 
 
-def _listener(door: Door) -> Listener:
+def _listener(door: Door, crowd: Crowd) -> Listener:
     secure = door.tls
     return Listener(
         uvicorn.Config(
@@ -163,5 +166,6 @@ def _listener(door: Door) -> Listener:
             server_header=False,
             timeout_graceful_shutdown=_GRACEFUL_STOP,
             ssl_context_factory=(lambda _config, _default: secure) if secure else None,
-        )
+        ),
+        crowd,
     )
