@@ -43,7 +43,7 @@ def roles() -> None:
     # Before anything listens: a listener reads its limits once.
     sysctl(data=data.sysctl)
     # Before certificates and tokens, which carry times.
-    chrony(data=data.chrony, platform=system)
+    chrony(data=data.chrony, platform=system, reported=place.is_server)
     # Before those that serve them.
     certificate = certificates(data=data.certificates, issuer=data.oauth_server.issuer)
     joining = joiners(fleet.servers) if fleet else frozenset()

@@ -142,14 +142,27 @@ class SysctlData(Data):
 
 
 class ChronyData(Data):
-    """`steer_clock: False` is for containers, which have no clock of their own to set."""
+    """`nts` are those of `servers` that prove who they are (RFC 8915), by a CA in `nts_ca`.
+
+    `steer_clock: False` is for containers, which have no clock of their own to set.
+    """
 
     servers: tuple[Host, ...] = Field(
         default=("0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org", "3.pool.ntp.org"),
         min_length=1,
         strict=False,
     )
+    nts: Annotated[tuple[Host, ...], Field(strict=False)] = ()
+    nts_ca: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]+$")] | None = None
     steer_clock: bool = True
+
+    @model_validator(mode="after")
+    def _nts_fits_the_servers(self) -> ChronyData:
+        if unknown := [name for name in self.nts if name not in self.servers]:
+            raise ValueError(f"nts: {', '.join(unknown)} must be among servers")
+        if self.nts_ca and not self.nts:
+            raise ValueError("nts_ca is for nts, which names no server")
+        return self
 
 
 class RedisData(Data):

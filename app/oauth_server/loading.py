@@ -81,7 +81,7 @@ def check_change(old: Loaded, new: Loaded) -> None:
         certificate.check_no_worse(old.tls, new.tls, new.settings.issuer)
     changed = [
         name
-        for name in ("store", "log_file", "keys_directory", "state_directory")
+        for name in ("store", "log_file", "keys_directory", "state_directory", "clock_report")
         if getattr(old.settings, name) != getattr(new.settings, name)
     ]
     if changed:

@@ -6,7 +6,9 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
+from oauth_server import clock
 from oauth_server.certificate import ServerCertificate
 from oauth_server.errors import OperatorError
 from oauth_server.fleet.membership import Membership
@@ -76,6 +78,37 @@ def describe_crowd(metrics: Metrics, crowd: Crowd) -> None:
         "connections_turned_away",
         "Connections that ended because there were too many.",
         lambda: crowd.turned_away,
+    )
+
+
+def describe_clock(metrics: Metrics, report: Path) -> None:
+    """Of what nobody knows there is no series, but that nobody knows it."""
+
+    def ask(what: Callable[[clock.Clock], float]) -> Callable[[], Mapping[Sequence[str], float]]:
+        return lambda: {(): what(told)} if (told := clock.read(report)) else {}
+
+    metrics.gauge(
+        "clock_synchronised",
+        "Whether the host's clock follows a source; 0 also where nobody knows.",
+        lambda: bool((told := clock.read(report)) and told.synchronised),
+    )
+    metrics.labelled_gauge(
+        "clock_offset_seconds",
+        "By how much the clock is ahead of its source.",
+        [],
+        ask(lambda told: told.offset),
+    )
+    metrics.labelled_gauge(
+        "clock_error_seconds",
+        "How wrong the clock can be at most.",
+        [],
+        ask(lambda told: told.error),
+    )
+    metrics.labelled_gauge(
+        "clock_source_age_seconds",
+        "Since a source was followed last.",
+        [],
+        ask(lambda told: time.time() - told.updated),
     )
 
 

@@ -105,6 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     certificate_key: str = "/etc/oauth2/certs/server.key"
     log_file: str = "/var/log/oauth_server.log"
     state_directory: str = "/var/lib/oauth-server"
+    clock_report: str = "/run/oauth-clock/tracking"
 
     @property
     def lifetime(self) -> timedelta:
@@ -231,6 +232,7 @@ _RULES: schema.Rules = {
     "log_file": _absolute,
     "fleet_file": _absolute,
     "state_directory": _absolute,
+    "clock_report": _absolute,
 }
 
 

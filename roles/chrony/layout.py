@@ -18,6 +18,7 @@ class Layout:
     defaults: str
     options: str
     confinement: str
+    account: str
 
 
 _DEBIAN = Layout(
@@ -27,6 +28,7 @@ _DEBIAN = Layout(
     defaults="/etc/default/chrony",
     options="DAEMON_OPTS",
     confinement="-F 1",
+    account="_chrony",
 )
 
 LAYOUTS = {
@@ -40,5 +42,6 @@ LAYOUTS = {
         defaults="/etc/sysconfig/chronyd",
         options="OPTIONS",
         confinement="-F 2",
+        account="chrony",
     ),
 }

@@ -10,15 +10,19 @@ from roles.files import managed_file, render
 from roles.hostdata import ChronyData
 from roles.platform import Platform
 from roles.services import running
+from roles.units import VERIFY
+
+_REPORTER = "/etc/systemd/system/oauth-clock.service"
 
 
 @deploy("chrony")
-def chrony(data: ChronyData, platform: Platform) -> None:
+def chrony(data: ChronyData, platform: Platform, reported: bool) -> None:
+    """`reported`: the server on this host is told how the clock is."""
     layout = LAYOUTS[platform]
     config = managed_file(
         name="Write chrony.conf [TIME-01]",
         path=layout.config,
-        content=render("chrony/chrony.conf.j2", servers=data.servers, driftfile=layout.driftfile),
+        content=render("chrony/chrony.conf.j2", data=data, layout=layout),
         # -p prints what was read and exits; what it doesn't know is an error.
         check='chronyd -p -f "$candidate" > /dev/null',
     )
@@ -39,3 +43,21 @@ def chrony(data: ChronyData, platform: Platform) -> None:
         feeds=[layout.config, layout.defaults, confined.path],
         after=(config, defaults, confined.written),
     )
+    if reported:
+        reporter = managed_file(
+            name="Write oauth-clock.service [TIME-04]",
+            path=_REPORTER,
+            content=render(
+                "chrony/oauth-clock.service.j2",
+                service=layout.service,
+                account=layout.account,
+                systemd=platform.systemd,
+            ),
+            check=VERIFY,
+        )
+        running(
+            name="Report the clock's state [TIME-04]",
+            service="oauth-clock.service",
+            feeds=[_REPORTER],
+            after=(reporter,),
+        )

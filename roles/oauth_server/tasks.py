@@ -27,6 +27,7 @@ from roles.platform import Target
 from roles.services import running
 from roles.token_data import Pkcs11Data
 from roles.topology import REDIS_PORT, Place
+from roles.units import VERIFY
 
 _SETTINGS = "/etc/oauth2/server.yaml"
 _CLIENTS = "/etc/oauth2/clients.json"
@@ -36,17 +37,12 @@ _PIN = "/etc/oauth2/pkcs11.pin"
 _LOG = "/var/log/oauth_server.log"
 _UNITS = "/etc/systemd/system"
 
-# systemd only warns of a key that it doesn't know, so a word about the candidate is a failure.
-_VERIFY_UNIT = """\
-said=$(systemd-analyze verify --man=no "$candidate" 2>&1) || { echo "$said" >&2; exit 1; }
-case "$said" in *"$candidate"*) echo "$said" >&2; exit 1;; esac"""
-
 # A socket or timer without its service does not verify, and on a first run that comes later.
 _VERIFY_BESIDE = """\
 printf '[Service]\\nExecStart=/bin/true\\n' > "$stage/{service}"
 """
-_VERIFY_SOCKET = _VERIFY_BESIDE.format(service="oauth-server.service") + _VERIFY_UNIT
-_VERIFY_TIMER = _VERIFY_BESIDE.format(service="oauth-key-rotate.service") + _VERIFY_UNIT
+_VERIFY_SOCKET = _VERIFY_BESIDE.format(service="oauth-server.service") + VERIFY
+_VERIFY_TIMER = _VERIFY_BESIDE.format(service="oauth-key-rotate.service") + VERIFY
 
 
 @dataclass(frozen=True)
@@ -196,7 +192,7 @@ def oauth_server(
             pkcs11=data.pkcs11,
             store_address=store.address if store else None,
         ),
-        check=_VERIFY_UNIT,
+        check=VERIFY,
     )
     rotation = managed_file(
         name="Write oauth-key-rotate.service [KEY-04]",
@@ -210,7 +206,7 @@ def oauth_server(
             pkcs11=data.pkcs11,
             store_address=store.address if store else None,
         ),
-        check=_VERIFY_UNIT,
+        check=VERIFY,
     )
     timer = managed_file(
         name="Write oauth-key-rotate.timer [KEY-04]",

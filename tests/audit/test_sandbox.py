@@ -10,7 +10,7 @@ from tests.audit.subject import Answer, Subject
 from tests.audit.verdict import must_equal, must_hold
 
 # Of ten, which is no confinement at all.
-_OWN = {"oauth-server.service": 1.5, "oauth-key-rotate.service": 1.5}
+_OWN = {f"oauth-{name}.service": 1.5 for name in ("server", "key-rotate", "clock")}
 _OTHERS = {
     False: {
         "chrony.service": 3.0,

@@ -33,7 +33,7 @@ if command -v firewall-cmd > /dev/null; then firewall-cmd --list-all-zones; fi
 sysctl net.ipv4.tcp_syncookies net.core.somaxconn net.ipv4.conf.all.rp_filter
 systemctl show --property=Id,ActiveState,UnitFileState,MainPID,NRestarts,ActiveEnterTimestamp \
   oauth-server.service oauth-server.socket nginx redis-server redis chrony chronyd fail2ban \
-  firewalld logrotate.timer oauth-key-rotate.timer
+  firewalld logrotate.timer oauth-key-rotate.timer oauth-clock
 """
 
 _CHANGED = """\

@@ -89,7 +89,15 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", acl)
 """
 _FORBID_IT_AGAIN = "import os, sys; os.removexattr(sys.argv[1], 'system.posix_acl_access')"
 
+
+def _told(leap: str) -> str:
+    """Until the report of the clock says so."""
+    report = "/run/oauth-clock/tracking"
+    return f"for _ in $(seq 300); do grep -qs '{leap}$' {report} && exit; sleep 0.1; done; exit 1"
+
+
 _CERTS = "/etc/oauth2/certs"
+_CHRONY = "/etc/chrony/chrony.conf"
 _JAILS = "/etc/fail2ban/jail.d"
 _KEYS = "/etc/oauth2/keys"
 _RELEASE = "/opt/oauth-server/current"
@@ -165,6 +173,21 @@ MUTATIONS = [
     ),
     _edit("TIME-01", "/etc/chrony/chrony.conf", "s/^server/#server/"),
     _disabled("TIME-02", "chrony.service"),
+    Mutation(
+        "no source answers",
+        "TIME-03 TIME-04",
+        f"cp -a {_CHRONY} /root/kept-sources && "
+        f"sed -i 's/^server .*/server 192.0.2.1/' {_CHRONY} && "
+        f"systemctl restart chrony && {_told('Not synchronised')}",
+        f"cp -a /root/kept-sources {_CHRONY} && rm /root/kept-sources && "
+        f"systemctl restart chrony && {_told('Normal')}",
+    ),
+    Mutation(
+        "nobody reports the clock's state",
+        "TIME-04",
+        "systemctl stop oauth-clock",
+        f"systemctl start oauth-clock && {_told('Normal')}",
+    ),
     _mode("TLS-01", f"{_CERTS}/server.key", "640", "600"),
     _edit(
         "SRV-04 TLS-07",

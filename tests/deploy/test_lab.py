@@ -197,7 +197,7 @@ class TestUpAgain:
             time.sleep(0.05)
         assert services.of(name).running() == set()
         labs.up(name, None)
-        assert services.of(name).running() == {f"{name}-1", f"{name}-2", "proxy"}
+        assert services.of(name).running() == {f"{name}-1", f"{name}-2", "proxy", "time"}
         assert running.ssh("test -e /etc/kept", 0).returncode == 0
         kill(name, f"{name}-1")
         labs.down(name)

@@ -21,6 +21,7 @@ _PROBE = (Path(__file__).parent / "sandbox_probe.py").read_text()
 _DEBIAN = {
     "oauth-server": 0.2,
     "oauth-key-rotate": 0.2,
+    "oauth-clock": 0.4,
     "nginx": 2.6,
     "chrony": 2.2,
     "fail2ban": 2.1,
@@ -32,6 +33,7 @@ EXPOSURE = {
     "el9-layout": {
         "oauth-server": 0.2,
         "oauth-key-rotate": 0.2,
+        "oauth-clock": 0.4,
         "nginx": 2.6,
         "chronyd": 2.5,
         "fail2ban": 2.1,

@@ -21,6 +21,7 @@ from tests.lab import (
     sources,
     ssh,
     subnet,
+    time_server,
 )
 from tests.lab.kinds import DEFAULT_KIND, KINDS
 from tests.lab.machine import LabError
@@ -28,6 +29,7 @@ from tests.lab.record import HostRecord, LabRecord
 from tests.lab.services import Services
 
 _PROXY = "proxy"
+_TIME = "time"
 
 
 def up(lab: str, kinds: list[str] | None) -> LabRecord:
@@ -47,6 +49,7 @@ def up(lab: str, kinds: list[str] | None) -> LabRecord:
         if network.ensure(lab, known.subnet):
             running.stop(running.known())  # what still runs is cut off from the new bridge
         _ensure_proxy(known, running)
+        _ensure_time(known, running)
         _ensure_hosts(known, running)
         description.write(known)
         for each in known.hosts:
@@ -167,6 +170,16 @@ def _ensure_proxy(known: LabRecord, running: Services) -> None:
         "upstream": sources.apt_proxies(),
     }
     places.write(settings, json.dumps(chosen), mode=0o600)
-    # By its path and isolated: it needs nothing but the standard library.
-    argv = [sys.executable, "-I", str(Path(proxy.__file__).resolve()), str(settings)]
-    running.start(_PROXY, argv, places.runtime(known.name) / "proxy.log")
+    _start(known, running, _PROXY, proxy.__file__, str(settings))
+
+
+def _ensure_time(known: LabRecord, running: Services) -> None:
+    if _TIME not in running.running():
+        running.stop({_TIME} & running.known())
+        _start(known, running, _TIME, time_server.__file__, str(subnet.gateway(known.subnet)))
+
+
+def _start(known: LabRecord, running: Services, service: str, program: str, argument: str) -> None:
+    """By its path and isolated: it needs nothing but the standard library."""
+    argv = [sys.executable, "-I", str(Path(program).resolve()), argument]
+    running.start(service, argv, places.runtime(known.name) / f"{service}.log")

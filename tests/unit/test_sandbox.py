@@ -27,6 +27,7 @@ SYSTEM = "/etc/systemd/system"
 BOUNDS = {
     "oauth-server.service": 0.2,
     "oauth-key-rotate.service": 0.2,
+    "oauth-clock.service": 0.4,
     "nginx.service": 2.6,
     "chrony.service": 2.8,
     "chronyd.service": 2.8,

@@ -33,6 +33,7 @@ _OLD = (
     "SocketMode", "Sockets", "SupplementaryGroups", "SyslogIdentifier", "SystemCallErrorNumber",
     "SystemCallFilter", "TimeoutStartSec", "TimeoutStopSec", "Type", "UMask", "User", "WantedBy",
     "Wants",
+    "WorkingDirectory",
 )  # fmt: skip
 
 # The version with which each came, from systemd's NEWS; 208 is "before 209", which is old enough.
@@ -61,6 +62,7 @@ SINCE = {
     "ProtectKernelTunables": 232,
     "MemorySwapMax": 232,
     "PrivateUsers": 232,
+    "RuntimeDirectory": 211,
     "RestrictNamespaces": 233,
     "ConfigurationDirectory": 235,
     "IPAddressDeny": 235,

@@ -104,6 +104,7 @@ class Server:
             self._metrics, lambda: self._loaded, lambda: self._signer, self._follower
         )
         monitoring.describe_crowd(self._metrics, self._crowd)
+        monitoring.describe_clock(self._metrics, Path(self._loaded.settings.clock_report))
         if self._membership is not None:
             monitoring.describe_fleet(self._metrics, self._membership)
         on_signal = {}
