@@ -59,6 +59,10 @@ def load(settings: Settings) -> ServerCertificate:
     files.read(Path(key))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    # A ticket is as secret as the key that it is sealed with, which OpenSSL keeps for as long as
+    # the process lives (RFC 8446 appendix C.4, RFC 9325 §4.4): there are none.
+    context.num_tickets = 0
+    context.options |= ssl.OP_NO_TICKET
     context.set_alpn_protocols(["http/1.1"])
     try:
         # Without a password OpenSSL would ask for one on a terminal.

@@ -98,6 +98,19 @@ class Client:
         finally:
             connection.close()
 
+    def resumable(self, port: int) -> bool:
+        """Whether a client is given a ticket by which it could resume. Raises OSError."""
+        connection = _Connection(self._name, port, timeout=_SECONDS, context=self._context)
+        connection.address = self._address
+        try:
+            connection.request("GET", "/health/live")
+            secured = connection.sock
+            connection.getresponse().read(1 << 20)
+            session = secured.session  # tickets come after the handshake, with the answer
+            return bool(session and session.has_ticket)
+        finally:
+            connection.close()
+
 
 class _Connection(http.client.HTTPSConnection):
     address: str

@@ -102,6 +102,7 @@ _JAILS = "/etc/fail2ban/jail.d"
 _KEYS = "/etc/oauth2/keys"
 _RELEASE = "/opt/oauth-server/current"
 _INIT = f"{_RELEASE}/oauth_server/__init__.py"
+_NGINX = "/etc/nginx/nginx.conf"
 _RELOAD_NGINX = "nginx -s reload && sleep 0.5"
 
 MUTATIONS = [
@@ -189,9 +190,12 @@ MUTATIONS = [
         f"systemctl start oauth-clock && {_told('Normal')}",
     ),
     _mode("TLS-01", f"{_CERTS}/server.key", "640", "600"),
+    _edit("TLS-09", _NGINX, "s/max-age=63072000/max-age=0/", _RELOAD_NGINX),
+    _edit("TLS-10", _NGINX, "s/ssl_session_tickets off/ssl_session_tickets on/", _RELOAD_NGINX),
+    _edit("TLS-11", _NGINX, "s/server_tokens off/server_tokens on/", _RELOAD_NGINX),
     _edit(
         "SRV-04 TLS-07",
-        "/etc/nginx/nginx.conf",
+        _NGINX,
         "s#^http {#&\\nserver { listen 80; return 301 https://x/; }#",
         _RELOAD_NGINX,
     ),
@@ -209,7 +213,7 @@ MUTATIONS = [
         f">> {_CERTS}/active/server.pem 2>/dev/null",
         f"cp -a /root/kept-chain {_CERTS}/active/server.pem && rm /root/kept-chain",
     ),
-    _edit("TLS-03", "/etc/nginx/nginx.conf", "s/ssl_protocols TLSv1.3/& TLSv1.2/", _RELOAD_NGINX),
+    _edit("TLS-03", _NGINX, "s/ssl_protocols TLSv1.3/& TLSv1.2/", _RELOAD_NGINX),
     _mode("STATE-01", "/run/redis/redis.sock", "777", "770"),
     _edit("STATE-02", "/etc/redis/redis.conf", "s/^appendonly yes/appendonly no/"),
     _edit("STATE-03", "/etc/redis/users.acl", "$a user eve on nopass ~* +@all"),
@@ -239,7 +243,7 @@ MUTATIONS = [
     ),
     _edit(
         "SRV-05 LOGIN-01",
-        "/etc/nginx/nginx.conf",
+        _NGINX,
         "s#proxy_pass .*/.well-known/oauth-authorization-server;#return 200 '{}';#",
         _RELOAD_NGINX,
     ),
@@ -253,25 +257,25 @@ MUTATIONS = [
     ),
     _edit(
         "SRV-08",
-        "/etc/nginx/nginx.conf",
+        _NGINX,
         "s#location = /health/live {#location = /metrics { return 200; }\\n&#",
         _RELOAD_NGINX,
     ),
     _edit(
         "LOGIN-01",
-        "/etc/nginx/nginx.conf",
+        _NGINX,
         "s#proxy_pass .*sock:/authorize;#return 303 http://127.0.0.1/callback?code=x;#",
         _RELOAD_NGINX,
     ),
     _edit(
         "LOGIN-02",
-        "/etc/nginx/nginx.conf",
+        _NGINX,
         "s#proxy_pass .*sock:/account;#proxy_hide_header Content-Security-Policy; &#",
         _RELOAD_NGINX,
     ),
     _edit(
         "LOGIN-03",
-        "/etc/nginx/nginx.conf",
+        _NGINX,
         "s#proxy_pass .*sock:/account;#proxy_cookie_flags ~ nosecure; &#",
         _RELOAD_NGINX,
     ),
@@ -320,7 +324,7 @@ MUTATIONS = [
     _added(
         "KEY-08", "a PIN lies about", "echo 4711 > /etc/oauth2/pkcs11.pin", "/etc/oauth2/pkcs11.pin"
     ),
-    _edit("GW-01", "/etc/nginx/nginx.conf", "s/For $remote_addr/For $proxy_add_x_forwarded_for/"),
+    _edit("GW-01", _NGINX, "s/For $remote_addr/For $proxy_add_x_forwarded_for/"),
     _disabled("GW-02", "nginx.service"),
     # The jail still runs with the old one, which is a fault of its own.
     _edit(

@@ -32,6 +32,28 @@ def test_tls_1_2_is_refused(server: Server) -> None:
         handshake(server, context)
 
 
+def test_no_session_can_be_resumed(server: Server) -> None:
+    """A ticket would be sealed with a key that stays for as long as the process."""
+    with (
+        socket.create_connection(server.tcp, timeout=10) as connection,
+        server.tls().wrap_socket(connection, server_hostname="127.0.0.1") as secure,
+    ):
+        secure.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert secure.recv(4096).startswith(b"HTTP/1.1 200")
+        assert secure.session is not None
+        assert not secure.session.has_ticket
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/authorize", "/nothing"])
+def test_browsers_are_told_to_come_by_tls_alone(
+    server: Server, gateway: httpx.Client, path: str
+) -> None:
+    """In the clear nothing is said of it (RFC 6797 §7.2): a gateway says it itself."""
+    with server.client() as http:
+        assert http.get(path).headers["strict-transport-security"] == "max-age=63072000"
+    assert "strict-transport-security" not in gateway.get(path).headers
+
+
 def test_plain_http_on_the_tls_port_gets_nothing(server: Server) -> None:
     with socket.create_connection(server.tcp, timeout=10) as connection:
         connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -32,6 +32,8 @@ _BACKLOG = 4096
 _ACCEPTED_AT_ONCE = 100
 _COMPLAINTS_EVERY = 10.0
 _GRACEFUL_STOP = 10
+# RFC 6797 §7.1: over TLS alone. Two years, as the gateway says.
+_OVER_TLS = [("strict-transport-security", "max-age=63072000")]
 # For whom the kernel had already handed to this process when the stop came: a handshake and the
 # sending of a request. Later ones wait in systemd's socket for the next process.
 _LINGER = 0.5
@@ -164,6 +166,7 @@ def _listener(door: Door, crowd: Crowd) -> Listener:
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            headers=_OVER_TLS if secure else None,
             timeout_graceful_shutdown=_GRACEFUL_STOP,
             ssl_context_factory=(lambda _config, _default: secure) if secure else None,
         ),
