@@ -11,6 +11,7 @@ from roles.certificates.tasks import certificates
 from roles.chrony.tasks import chrony
 from roles.fail2ban.tasks import fail2ban
 from roles.fast_pyinfra import quicken
+from roles.firewall.survey import FirewallSurvey
 from roles.firewall.tasks import firewall
 from roles.firewall.ufw import UfwRules
 from roles.gateway.facts import HasIpv6
@@ -88,7 +89,7 @@ def roles() -> None:
             ca_file=known_by,
         )
     # After what it lets clients in to.
-    firewall(platform=system, place=place, more=(80,) if by_acme else ())
+    firewall(platform=system, place=place, data=data.firewall, more=(80,) if by_acme else ())
     # After port 80 is open and answers.
     if isinstance(data.certificates, AcmeData):
         acme(data=data.certificates, issuer=data.oauth_server.issuer, platform=system)
@@ -104,5 +105,5 @@ def roles() -> None:
 
 
 # Once to learn what they will ask, so that it is asked together, and once in earnest.
-rehearse(host, roles, first=(ServiceAccount, UfwSysctlFile, HasIpv6, UfwRules))
+rehearse(host, roles, first=(ServiceAccount, UfwSysctlFile, HasIpv6, UfwRules, FirewallSurvey))
 roles()

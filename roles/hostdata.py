@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -20,7 +20,8 @@ from pyinfra.api.arguments import all_global_arguments
 
 from roles.certificate_data import AcmeData, CertificatesData
 from roles.errors import DeployError
-from roles.schema import Data
+from roles.firewall_data import FirewallData
+from roles.schema import Data, Network
 from roles.secrets import Source
 from roles.token_data import Pkcs11Data
 
@@ -31,14 +32,6 @@ _HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 class HostDataError(DeployError):
     """Every fault of the inventory, a line each: host, key, rule."""
-
-
-def _network(value: str) -> str:
-    try:
-        ip_network(value)
-    except ValueError:
-        raise ValueError("must be an IP address or a network such as 10.0.0.0/8") from None
-    return value
 
 
 def _address(value: str) -> str:
@@ -125,7 +118,6 @@ _UNITS = {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 
 Host = Annotated[str, AfterValidator(_host)]
 Address = Annotated[str, AfterValidator(_address)]
-Network = Annotated[str, AfterValidator(_network)]
 Issuer = Annotated[str, AfterValidator(_issuer)]
 RedirectUri = Annotated[str, AfterValidator(_redirect_uri)]
 Memory = Annotated[str, AfterValidator(_memory)]
@@ -294,6 +286,7 @@ class HostData(Data):
     sysctl: SysctlData = SysctlData()
     chrony: ChronyData = ChronyData()
     redis: RedisData = RedisData()
+    firewall: FirewallData = FirewallData()
     fail2ban: Fail2banData = Fail2banData()
     logrotate: LogrotateData = LogrotateData()
 

@@ -28,6 +28,7 @@ BOUNDS = {
     "oauth-server.service": 0.2,
     "oauth-key-rotate.service": 0.2,
     "oauth-clock.service": 0.4,
+    "portcullis-firewall.service": 1.4,
     "nginx.service": 2.6,
     "chrony.service": 2.8,
     "chronyd.service": 2.8,

@@ -26,10 +26,14 @@ OLDEST = {
 }
 
 _OLD = (
-    "After", "Backlog", "CapabilityBoundingSet", "ConditionCapability", "Description",
-    "DeviceAllow", "DevicePolicy", "DirectoryMode", "Environment", "ExecReload", "ExecStart",
+    "After", "Backlog", "Before", "CapabilityBoundingSet", "ConditionCapability", "Conflicts",
+    "DefaultDependencies",
+    "Description",
+    "DeviceAllow", "DevicePolicy", "DirectoryMode", "Environment", "ExecReload",
+    "ExecStart", "ExecStartPost",
     "ExecStopPost", "Group", "LimitCORE", "LimitNOFILE", "ListenStream", "NoNewPrivileges",
-    "PartOf", "PrivateNetwork", "PrivateTmp", "Requires", "Restart", "RestartSec", "Service",
+    "PartOf", "PrivateNetwork", "PrivateTmp", "RemainAfterExit", "Requires",
+    "Restart", "RestartSec", "Service",
     "SocketMode", "Sockets", "SupplementaryGroups", "SyslogIdentifier", "SystemCallErrorNumber",
     "SystemCallFilter", "TimeoutStartSec", "TimeoutStopSec", "Type", "UMask", "User", "WantedBy",
     "Wants",
@@ -79,8 +83,8 @@ SINCE = {
     "ExecPaths": 248,
     "NoExecPaths": 248,
     "SocketBindDeny": 249,
-    # Not used, so that what is too new is seen to be found.
     "PrivateIPC": 248,
+    # Not used, so that what is too new is seen to be found.
     "LoadCredentialEncrypted": 250,
     "RestrictFileSystems": 250,
 }

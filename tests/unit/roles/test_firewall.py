@@ -6,16 +6,23 @@ import pytest
 
 from roles.errors import DeployError
 from roles.firewall.tasks import firewall
+from roles.firewall_data import FirewallData
 from roles.platform import Platform
 from roles.topology import Place
 from tests.unit.roles.fakehost import FakeHost
 
 _ASKED = "org.fedoraproject.FirewallD1"
+_LOADED = {"unshare --net": "same"}
 
 
 def _commands(answers: list[str]) -> list[str]:
-    host = FakeHost(Platform.EL_9, responses={_ASKED: answers})
-    return [command.text for command in host.run(firewall, host.platform, Place("here")).commands]
+    return _told(FakeHost(Platform.EL_9, responses={_ASKED: answers, **_LOADED}))
+
+
+def _told(host: FakeHost, *more: int) -> list[str]:
+    """What the distribution's firewall is told; our own table is loaded already."""
+    run = host.run(firewall, host.platform, Place("here"), FirewallData(), more)
+    return [command.text for command in run.commands if "[GW-02]" in command.operation]
 
 
 def test_firewalld_that_is_off_is_left_alone() -> None:
@@ -73,8 +80,7 @@ def _told_ufw(*lines: str) -> list[str]:
 
 
 def _told_stopped_ufw(*lines: str) -> list[str]:
-    host = FakeHost(Platform.UBUNTU_22_04, responses={"ENABLED=yes": list(lines)})
-    return [command.text for command in host.run(firewall, host.platform, Place("here")).commands]
+    return _told(FakeHost(Platform.UBUNTU_22_04, responses={"ENABLED=yes": list(lines), **_LOADED}))
 
 
 _ALLOW = ["ufw allow 443/tcp comment Portcullis", "ufw allow 8443/tcp comment Portcullis"]
@@ -93,9 +99,8 @@ def test_an_active_ufw_is_told_of_both_ports() -> None:
 def test_a_port_that_only_some_hosts_have_open_is_opened_there() -> None:
     opened = [*_noted(443), *_loaded(443), *_OPEN_8443]
     answers = ["on", "ipv6", *opened, "4 loaded -N ufw-user-input"]
-    fake = FakeHost(Platform.UBUNTU_22_04, responses={"ENABLED=yes": answers})
-    run = fake.run(firewall, fake.platform, Place("here"), (80,))
-    assert [command.text for command in run.commands] == ["ufw allow 80/tcp comment Portcullis"]
+    fake = FakeHost(Platform.UBUNTU_22_04, responses={"ENABLED=yes": answers, **_LOADED})
+    assert _told(fake, 80) == ["ufw allow 80/tcp comment Portcullis"]
 
 
 def test_ports_that_ufw_has_open_are_left_alone() -> None:

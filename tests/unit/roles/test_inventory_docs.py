@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from roles.certificate_data import AcmeData, CertificateFilesData, LocalCaData
+from roles.firewall_data import FirewallData, OpenPortData
 from roles.hostdata import (
     ChronyData,
     ClientData,
@@ -36,6 +37,7 @@ MODELS: dict[str, list[type[BaseModel]]] = {
     "sysctl": [SysctlData],
     "chrony": [ChronyData],
     "redis": [RedisData],
+    "firewall": [FirewallData, OpenPortData],
     "fail2ban": [Fail2banData],
     "logrotate": [LogrotateData],
 }
