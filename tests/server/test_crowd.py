@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import select
 import signal
 import socket
 import ssl
@@ -103,6 +104,45 @@ def test_a_reload_takes_over_other_limits(tmp_path: Path, site: Site, silent: Ex
         wait_for(lambda: b"READY=1" in server.notified.recv(100))
         connect(server, "127.0.0.2", silent)
         wait_for(lambda: is_ended(first))
+
+
+def hello(server: Server) -> bytes:
+    """The first thing that a TLS client says."""
+    out = ssl.MemoryBIO()
+    client = server.tls().wrap_bio(ssl.MemoryBIO(), out, server_hostname="127.0.0.1")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    return out.read()
+
+
+def is_answered(connection: socket.socket) -> bool:
+    return bool(select.select([connection], [], [], 0)[0])
+
+
+def test_a_handshake_waits_for_those_of_its_own_source_alone(
+    tmp_path: Path, site: Site, silent: ExitStack
+) -> None:
+    with serving(tmp_path, site) as server:
+        fetch_token(server, "127.0.0.2")  # it accepts, and lets as many wait as it means to
+        server.send(signal.SIGSTOP)
+        asking = [connect(server, "127.0.0.2", silent) for _ in range(400)]
+        for connection in asking:
+            connection.sendall(hello(server))
+        last = connect(server, "127.0.0.3", silent)
+        last.sendall(hello(server))
+        server.send(signal.SIGCONT)
+        assert last.recv(1)
+        assert sum(map(is_answered, asking)) < 300
+        wait_for(lambda: all(map(is_answered, asking)), 20)
+
+
+def test_a_hello_in_pieces_is_one(server: Server, silent: ExitStack) -> None:
+    connection = connect(server, "127.0.0.2", silent)
+    said = hello(server)
+    for byte in said[:40]:
+        connection.sendall(bytes([byte]))
+    connection.sendall(said[40:])
+    assert connection.recv(1) == b"\x16"  # a record of the handshake
 
 
 @pytest.mark.parametrize("handshake", [False, True], ids=["tcp-alone", "after-the-handshake"])

@@ -60,7 +60,7 @@ class Crowd:
 
     def enter(self, guest: Guest, host: str) -> bool:
         """Make room for a guest, or tell that there is none."""
-        source = _source(host)
+        source = source_of(host)
         if source is None or _is_exempt(host, self.limits.exempt):
             return True
         if len(self._guests.get(source, ())) >= self.limits.per_source:
@@ -112,7 +112,7 @@ class Crowd:
 
 
 @lru_cache(maxsize=8192)
-def _source(host: str) -> str | None:
+def source_of(host: str) -> str | None:
     """Whoever has an IPv6 address has 2^64 of them."""
     address = parse(host)
     if isinstance(address, ipaddress.IPv6Address):

@@ -20,7 +20,8 @@ from starlette.types import ASGIApp
 from oauth_server.http.client_address import FromGateway
 from oauth_server.http.connection import Connection
 from oauth_server.http.crowd import Crowd
-from oauth_server.http.secured import Secured
+from oauth_server.http.secured import Arrival
+from oauth_server.http.turns import Turns
 
 _journal = logging.getLogger("oauth_server")
 
@@ -45,6 +46,7 @@ class Listener(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, crowd: Crowd) -> None:
         super().__init__(config)
         self._crowd = crowd
+        self._turns = Turns()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -54,21 +56,22 @@ class Listener(uvicorn.Server):
         """As uvicorn's, with TLS of our own."""
         loop = asyncio.get_running_loop()
         self.servers = [
-            await loop.create_server(
-                partial(self._accept, loop), sock=sock, backlog=_ACCEPTED_AT_ONCE
-            )
+            await loop.create_server(self._accept, sock=sock, backlog=_ACCEPTED_AT_ONCE)
             for sock in sockets or []
         ]
         for sock in sockets or []:
             sock.listen(_BACKLOG)
         self.started = True
 
-    def _accept(self, loop: asyncio.AbstractEventLoop) -> asyncio.BaseProtocol:
+    def _accept(self) -> asyncio.BaseProtocol:
         tls = self.config.ssl
-        connection = Connection(
-            config=self.config, server_state=self.server_state, scheme="https" if tls else "http"
+        make = partial(
+            Connection,
+            config=self.config,
+            server_state=self.server_state,
+            scheme="https" if tls else "http",
         )
-        return Secured(loop, connection, tls, self._crowd) if tls else connection
+        return Arrival(make, tls, self._crowd, self._turns) if tls else make()
 
     def stop_accepting(self) -> None:
         """Leave what comes from now on in the sockets' queues; what was accepted goes on."""
