@@ -11,6 +11,7 @@ from roles.certificates.tasks import certificates
 from roles.chrony.tasks import chrony
 from roles.fail2ban.tasks import fail2ban
 from roles.fast_pyinfra import quicken
+from roles.firewall.policy import packages as firewall_packages
 from roles.firewall.survey import FirewallSurvey
 from roles.firewall.tasks import firewall
 from roles.firewall.ufw import UfwRules
@@ -40,7 +41,8 @@ known_by = ca_file(data, system)
 
 def roles() -> None:
     # First: packages, the account and the directories that the others stand on.
-    base(target=target, place=place, more=("certbot",) if by_acme else ())
+    more = [*(["certbot"] if by_acme else []), *firewall_packages(system, data.firewall)]
+    base(target=target, place=place, more=tuple(more))
     # Before anything listens: a listener reads its limits once.
     sysctl(data=data.sysctl)
     # Before certificates and tokens, which carry times.

@@ -8,6 +8,7 @@ from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
+from roles.firewall.guarding import guarded
 from roles.questions import operation
 
 # firewall-cmd takes a quarter of a second for each answer, busctl next to nothing. The empty zone
@@ -64,3 +65,56 @@ def firewalld_ports_open(ports: tuple[int, ...]) -> Generator[StringCommand, Non
         keep = ["--permanent"] if where == "permanent" else []
         opened = [f"--add-port={port}/tcp" for port in closed[where]]
         yield StringCommand("firewall-cmd", "--quiet", *keep, *opened)
+
+
+class FirewalldIsEnabled(FactBase[tuple[bool, bool]]):
+    """Whether firewalld runs, and whether it will after a reboot."""
+
+    @override
+    def command(self) -> str:
+        return "systemctl is-active firewalld.service; systemctl is-enabled firewalld.service; true"
+
+    @override
+    def process(self, output: Iterable[str]) -> tuple[bool, bool]:
+        told = list(output)
+        return told[:1] == ["active"], told[1:2] == ["enabled"]
+
+    @staticmethod
+    @override
+    def default() -> tuple[bool, bool]:
+        return False, False
+
+
+# Its own zones, as they are: what undoes a start puts them back.
+_SAVE = """\
+echo 'systemctl stop firewalld.service'
+echo "base64 -d <<'END_OF_FILES' | tar -C /etc/firewalld --recursive-unlink -xzf -"
+tar -C /etc/firewalld -czf - zones | base64
+echo END_OF_FILES"""
+
+
+@operation()
+def firewalld_started(
+    ports: tuple[int, ...], ssh: tuple[int, ...]
+) -> Generator[StringCommand, None, None]:
+    """Have firewalld run, with these TCP ports open in its default zone and sshd's before all."""
+    runs, _ = host.get_fact(FirewalldIsEnabled)
+    if runs:
+        host.noop("firewalld runs")
+        return
+    opened = " ".join(f"--add-port={port}/tcp" for port in (*ssh, *ports))
+    yield guarded(
+        f"start firewalld, with SSH on {', '.join(map(str, ssh))}",
+        _SAVE,
+        f"firewall-offline-cmd -q {opened} && systemctl start firewalld.service",
+    )
+
+
+@operation()
+def firewalld_enabled() -> Generator[StringCommand, None, None]:
+    """Have it started at each boot as well."""
+    _, enabled = host.get_fact(FirewalldIsEnabled)
+    if enabled:
+        host.noop("firewalld is enabled")
+        return
+    yield StringCommand("systemctl", "enable", "--quiet", "firewalld.service")

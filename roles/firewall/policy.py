@@ -51,6 +51,13 @@ def keeper(survey: Survey, platform: Platform, *, close: bool, ufw_is_on: bool) 
     return Keeper.FIREWALLD if platform.is_el else Keeper.UFW
 
 
+def packages(platform: Platform, data: FirewallData) -> tuple[str, ...]:
+    """What closes a host that nothing else closes; nftables is everywhere."""
+    if not data.close or platform is Platform.DEBIAN_12:
+        return ()
+    return ("firewalld",) if platform.is_el else ("ufw",)
+
+
 @dataclass(frozen=True)
 class Networks:
     """Without overlaps, which nftables refuses in a set."""

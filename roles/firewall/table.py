@@ -9,6 +9,7 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
 from roles.files import managed_file, render
+from roles.firewall.guarding import guarded
 from roles.paths import Directory, directories
 from roles.questions import operation
 from roles.services import running
@@ -30,6 +31,15 @@ live=$({_LIST} 2> /dev/null) || exit 0
 wanted=$(unshare --net sh -c 'nft -f - && {_LIST}' {_FEED}
 ) && test "$live" = "$wanted" && echo same
 true"""
+
+
+# The table as it is, without what it has counted.
+_SAVE = f"""\
+echo "nft -f - <<'END_OF_TABLE'"
+echo 'add table inet portcullis'
+echo 'delete table inet portcullis'
+{_LIST} 2> /dev/null || :
+echo END_OF_TABLE"""
 
 
 class TableIsLoaded(FactBase[bool]):
@@ -55,8 +65,7 @@ def table_loaded(text: str) -> Generator[StringCommand, None, None]:
     if host.get_fact(TableIsLoaded, text=text):
         host.noop("the kernel has the table")
         return
-    load = f"nft -f - {_FEED.format(text=text)}\n"
-    yield StringCommand("sh", "-c", QuoteString(load))
+    yield guarded("load our own table", _SAVE, f"nft -f - {_FEED.format(text=text)}")
 
 
 def table_kept(text: str) -> None:

@@ -11,6 +11,7 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
 from roles.errors import DeployError
+from roles.firewall.guarding import guarded
 from roles.questions import operation
 
 _COMMENT = "Portcullis"
@@ -153,4 +154,31 @@ def _not_loaded(rules: Rules, port: int) -> bool:
         and not any(f" --dport {port} " in each for each in rules.loaded[version])
         for version, noted in rules.noted.items()
         for rule in noted
+    )
+
+
+# Its rules and whether it is on, as they are: what undoes a start puts them back.
+_SAVE = """\
+echo 'ufw --force disable > /dev/null'
+for file in /etc/ufw/user.rules /etc/ufw/user6.rules; do
+  test -e "$file" || continue
+  echo "base64 -d > $file <<'END_OF_FILE'"
+  base64 "$file"
+  echo END_OF_FILE
+done"""
+
+
+@operation()
+def ufw_switched_on(
+    ports: tuple[int, ...], ssh: tuple[int, ...]
+) -> Generator[StringCommand, None, None]:
+    """Have ufw on, with these TCP ports open and sshd's before all."""
+    if host.get_fact(UfwRules) is not None:
+        host.noop("ufw is on")
+        return
+    allow = [f"ufw allow {port}/tcp comment {_COMMENT}" for port in (*ssh, *ports)]
+    yield guarded(
+        f"switch ufw on, with SSH on {', '.join(map(str, ssh))}",
+        _SAVE,
+        " && ".join([*allow, "ufw --force enable"]),
     )

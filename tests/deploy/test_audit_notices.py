@@ -172,6 +172,19 @@ MUTATIONS = [
         "echo net/ipv4/tcp_syncookies=0 > /etc/sysctl.d/zzz.conf",
         "/etc/sysctl.d/zzz.conf",
     ),
+    Mutation(
+        "a limit by source is gone",
+        "NET-08",
+        "nft flush chain inet portcullis opened",
+        "systemctl reload portcullis-firewall",
+    ),
+    _disabled("NET-08", "portcullis-firewall.service"),
+    Mutation(
+        "the table lets everybody in",
+        "NET-08 NET-09",
+        "nft chain inet portcullis entrance '{ policy accept ; }'",
+        "systemctl reload portcullis-firewall",
+    ),
     _edit("TIME-01", "/etc/chrony/chrony.conf", "s/^server/#server/"),
     _disabled("TIME-02", "chrony.service"),
     Mutation(
