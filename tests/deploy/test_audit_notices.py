@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
@@ -104,6 +104,13 @@ _RELEASE = "/opt/oauth-server/current"
 _INIT = f"{_RELEASE}/oauth_server/__init__.py"
 _NGINX = "/etc/nginx/nginx.conf"
 _RELOAD_NGINX = "nginx -s reload && sleep 0.5"
+
+_PLAIN = _edit(
+    "SRV-04 TLS-07",
+    _NGINX,
+    "s#^http {#&\\nserver { listen 80; return 301 https://x/; }#",
+    _RELOAD_NGINX,
+)
 
 MUTATIONS = [
     Mutation(
@@ -206,11 +213,12 @@ MUTATIONS = [
     _edit("TLS-09", _NGINX, "s/max-age=63072000/max-age=0/", _RELOAD_NGINX),
     _edit("TLS-10", _NGINX, "s/ssl_session_tickets off/ssl_session_tickets on/", _RELOAD_NGINX),
     _edit("TLS-11", _NGINX, "s/server_tokens off/server_tokens on/", _RELOAD_NGINX),
-    _edit(
-        "SRV-04 TLS-07",
-        _NGINX,
-        "s#^http {#&\\nserver { listen 80; return 301 https://x/; }#",
-        _RELOAD_NGINX,
+    # The firewall would keep it from everybody.
+    replace(
+        _PLAIN,
+        controls="NET-08 SRV-04 TLS-07",
+        damage=f"nft insert rule inet portcullis entrance tcp dport 80 accept && {_PLAIN.damage}",
+        repair=f"{_PLAIN.repair} && systemctl reload portcullis-firewall",
     ),
     _added(
         "TLS-08",

@@ -94,6 +94,8 @@ def reboot(lab: RunningLab, host: int) -> None:
         assert time.monotonic() < deadline, "the host did not come back"
         time.sleep(0.2)
     assert lab.ssh("systemctl is-system-running --wait", host).stdout == "running\n"
+    # The audit asks whether the clock follows a source, which takes some seconds after a boot.
+    assert lab.ssh("sudo chronyc waitsync 60 0 0 1", host).returncode == 0
 
 
 def test_a_second_run_loads_nothing_and_touches_nobodys_table(lab: RunningLab) -> None:

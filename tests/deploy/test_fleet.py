@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -75,8 +76,8 @@ def test_a_server_that_stops_costs_no_client_an_answer(fleet: RunningLab) -> Non
 def test_redis_tells_a_stranger_nothing(fleet: RunningLab) -> None:
     """Whoever reaches the port gets TLS, and is asked for a password there.
 
-    That only servers' addresses reach it is for the unit's filter, which a lab's kernel may not
-    run: here it is looked at.
+    That only servers' addresses reach it is for the firewall, and for the unit's filter besides,
+    which a lab's kernel may not run: here it is looked at.
     """
     state = fleet.hosts[GATEWAY].address
     cli = f"sudo redis-cli -h {state} -p 6379"
@@ -89,6 +90,19 @@ def test_redis_tells_a_stranger_nothing(fleet: RunningLab) -> None:
     assert set(shown["IPAddressDeny"].split()) == {"0.0.0.0/0", "::/0"}
     servers = {f"{fleet.hosts[host].address}/32" for host in SERVERS}
     assert set(shown["IPAddressAllow"].split()) == {"127.0.0.0/8", "::1/128", *servers}
+
+
+def test_nobody_but_the_servers_reaches_redis(fleet: RunningLab) -> None:
+    """Its port is open in front of them, and silent in front of the lab's own machine."""
+    state = fleet.hosts[GATEWAY].address
+    for server in SERVERS:
+        asked = fleet.ssh(f"timeout 5 bash -c '</dev/tcp/{state}/6379'", server)
+        assert asked.returncode == 0, asked.stderr
+    with pytest.raises(TimeoutError):
+        socket.create_connection((state, 6379), timeout=3)
+    socket.create_connection((state, 443), timeout=3).close()
+    dropped = fleet.ssh("sudo nft list chain inet portcullis only_tcp_6379", GATEWAY).stdout
+    assert int(re.findall(r"counter packets (\d+) bytes \d+ drop", dropped)[0]) > 0
 
 
 def audit(
