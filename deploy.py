@@ -26,6 +26,8 @@ from roles.questions import rehearse
 from roles.redis.layout import LAYOUTS as REDIS
 from roles.redis.shared import password
 from roles.redis.tasks import redis
+from roles.sysctl.facts import OwnConntrack
+from roles.sysctl.keeping import OwnValues
 from roles.sysctl.tasks import sysctl
 from roles.sysctl.ufw import UfwSysctlFile
 from roles.topology import ca_file
@@ -107,5 +109,6 @@ def roles() -> None:
 
 
 # Once to learn what they will ask, so that it is asked together, and once in earnest.
-rehearse(host, roles, first=(ServiceAccount, UfwSysctlFile, HasIpv6, UfwRules, FirewallSurvey))
+asked = (ServiceAccount, OwnConntrack, OwnValues, UfwSysctlFile, HasIpv6, UfwRules, FirewallSurvey)
+rehearse(host, roles, first=asked)
 roles()

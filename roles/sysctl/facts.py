@@ -30,6 +30,31 @@ class LiveSettings(FactBase[dict[str, str]]):
         return {}
 
 
+class OwnConntrack(FactBase[bool]):
+    """Whether the sizes of the connection table are this host's to set.
+
+    In a container they are read-only or, on old kernels, the machine's. A host that has not loaded
+    nf_conntrack yet has them as soon as it does.
+    """
+
+    @override
+    def command(self) -> str:
+        size = "/proc/sys/net/netfilter/nf_conntrack_max"
+        return (
+            "systemd-detect-virt --quiet --container || "
+            f"{{ test -e {size} && ! test -w {size}; }} || echo yes"
+        )
+
+    @override
+    def process(self, output: Iterable[str]) -> bool:
+        return [*output] == ["yes"]
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+
 def matching(live: dict[str, str], pattern: str) -> list[str]:
     """The paths among `live` that a path with `*` stands for."""
     return [path for path in live if matches(path, pattern)]
