@@ -52,8 +52,13 @@ def given(host: Host, source: Source | None) -> None:
         host.connector_data[_KEPT] = source.read(wanted).unmask()
     connector = host.connector
     if isinstance(connector, SSHConnector):
-        run = partial(_run, connector.run_shell_command, host)
+        run = feeding(connector.run_shell_command, host)
         connector.run_shell_command = run  # type: ignore[method-assign]
+
+
+def feeding(plain: Callable[..., Ran], host: Host) -> Callable[..., Ran]:
+    """What stands in the place of an SSHConnector's `run_shell_command`, `plain`."""
+    return partial(_run, plain, host)
 
 
 def known(host: Host) -> str | None:

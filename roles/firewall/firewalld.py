@@ -8,7 +8,7 @@ from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
-from roles.firewall.guarding import guarded
+from roles.guard import guarded
 from roles.questions import operation
 
 # firewall-cmd takes a quarter of a second for each answer, busctl next to nothing. The empty zone
@@ -103,7 +103,7 @@ def firewalld_started(
         host.noop("firewalld runs")
         return
     opened = " ".join(f"--add-port={port}/tcp" for port in (*ssh, *ports))
-    yield guarded(
+    yield from guarded(
         f"start firewalld, with SSH on {', '.join(map(str, ssh))}",
         _SAVE,
         f"firewall-offline-cmd -q {opened} && systemctl start firewalld.service",

@@ -9,7 +9,7 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
 from roles.files import managed_file, render
-from roles.firewall.guarding import guarded
+from roles.guard import guarded
 from roles.paths import Directory, directories
 from roles.questions import operation
 from roles.services import running
@@ -65,7 +65,7 @@ def table_loaded(text: str) -> Generator[StringCommand, None, None]:
     if host.get_fact(TableIsLoaded, text=text):
         host.noop("the kernel has the table")
         return
-    yield guarded("load our own table", _SAVE, f"nft -f - {_FEED.format(text=text)}")
+    yield from guarded("load our own table", _SAVE, f"nft -f - {_FEED.format(text=text)}")
 
 
 def table_kept(text: str) -> None:

@@ -11,7 +11,7 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
 from roles.errors import DeployError
-from roles.firewall.guarding import guarded
+from roles.guard import guarded
 from roles.questions import operation
 
 _COMMENT = "Portcullis"
@@ -177,7 +177,7 @@ def ufw_switched_on(
         host.noop("ufw is on")
         return
     allow = [f"ufw allow {port}/tcp comment {_COMMENT}" for port in (*ssh, *ports)]
-    yield guarded(
+    yield from guarded(
         f"switch ufw on, with SSH on {', '.join(map(str, ssh))}",
         _SAVE,
         " && ".join([*allow, "ufw --force enable"]),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from shlex import quote
 
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api import StringCommand
 
+from roles.guard import guarded
 from roles.questions import operation
 from roles.sysctl.facts import LiveSettings, matching
 from roles.sysctl.settings import Setting, proc_path
@@ -26,12 +28,16 @@ def applied(settings: list[Setting]) -> Generator[StringCommand, None, None]:
         for setting, pattern in zip(settings, paths, strict=True)
         for found in matching(live, pattern)
     }
-    differing = [
-        QuoteString(f"{path.removeprefix('/proc/sys/')}={value}")
-        for path, value in wanted.items()
-        if live[path] != value
-    ]
+    differing = {path: value for path, value in wanted.items() if live[path] != value}
     if not differing:
         host.noop("the kernel runs with what is configured")
         return
-    yield StringCommand("sysctl", "--quiet", "-w", *differing)
+    former = {path: live[path] for path in differing}
+    yield from guarded(
+        "apply kernel settings", f"echo {quote(_written(former))}", _written(differing)
+    )
+
+
+def _written(values: dict[str, str]) -> str:
+    pairs = [quote(f"{path.removeprefix('/proc/sys/')}={value}") for path, value in values.items()]
+    return " ".join(["sysctl", "--quiet", "-w", *pairs])

@@ -22,18 +22,19 @@ LAB_INVENTORY = "inventories/lab.py"
 # as well.
 _STATE = r"""
 set -- /etc/oauth2 /etc/nginx /etc/chrony /etc/chrony.conf /etc/default /etc/sysconfig /etc/redis \
-  /etc/fail2ban /etc/firewalld /etc/ufw /etc/yum.repos.d /etc/sysctl.d /etc/systemd/system \
-  /etc/logrotate.d /usr/local/bin /var/lib/portcullis
+  /etc/fail2ban /etc/firewalld /etc/portcullis /etc/ufw /etc/yum.repos.d /etc/sysctl.d \
+  /etc/systemd/system /etc/logrotate.d /usr/local/bin /var/lib/portcullis
 find "$@" /opt/oauth-server -printf '%p %y %m %u %g %l %T@\n' 2>/dev/null | sort
 find "$@" -type f -exec sha256sum {} + 2>/dev/null | sort
 stat -c '%n %a %U %G' /var/log/oauth_server.log
 getent passwd oauth_user; getent group oauth_group
 if command -v dpkg-query > /dev/null; then dpkg-query -W; else rpm -qa | sort; fi
 if command -v firewall-cmd > /dev/null; then firewall-cmd --list-all-zones; fi
+nft --handle list tables
 sysctl net.ipv4.tcp_syncookies net.core.somaxconn net.ipv4.conf.all.rp_filter
 systemctl show --property=Id,ActiveState,UnitFileState,MainPID,NRestarts,ActiveEnterTimestamp \
   oauth-server.service oauth-server.socket nginx redis-server redis chrony chronyd fail2ban \
-  firewalld logrotate.timer oauth-key-rotate.timer oauth-clock
+  firewalld ufw portcullis-firewall logrotate.timer oauth-key-rotate.timer oauth-clock
 """
 
 _CHANGED = """\

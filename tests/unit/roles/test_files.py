@@ -75,7 +75,7 @@ def test_diff_shows_what_is_not_hidden(fake: FakeHost, caplog: pytest.LogCapture
 
 
 def test_a_variable_that_a_template_lacks_is_an_error() -> None:
-    with pytest.raises(UndefinedError, match="servers"):
+    with pytest.raises(UndefinedError, match="data"):
         files.render("chrony/chrony.conf.j2")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import pytest
 
@@ -98,8 +99,10 @@ def test_nothing_is_applied_where_the_kernel_runs_with_it_already() -> None:
 def test_only_what_differs_is_written() -> None:
     """A key of somebody else's, and a key that is right, stay untouched."""
     fake = host(Platform.DEBIAN_12, kernel(**{"eth0.100/accept_redirects": 1, "somaxconn": 128}))
-    (command,) = [c for c in deploy(fake).commands if "Apply" in c.operation]
-    assert set(command.text.split()[3:]) == {
+    applied, _ = [c for c in deploy(fake).commands if "Apply" in c.operation]
+    script = shlex.split(applied.text)[2].splitlines()
+    (written,) = [line for line in script if line.startswith("sysctl ")]
+    assert set(written.split()[3:]) == {
         "net/ipv4/conf/eth0.100/accept_redirects=0",
         "net/core/somaxconn=4096",
     }
