@@ -5,6 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+# For each number whether its limit is the most (else the least) that it may be; beyond it a host
+# is stricter than it has to be.
+LIMITS = {
+    "net/ipv4/tcp_max_syn_backlog": (False, 4096),
+    "net/core/somaxconn": (False, 4096),
+    "net/ipv4/tcp_synack_retries": (True, 3),
+    "net/netfilter/nf_conntrack_max": (False, 262144),
+    "net/netfilter/nf_conntrack_tcp_timeout_syn_recv": (True, 30),
+    "net/netfilter/nf_conntrack_tcp_timeout_established": (True, 86400),
+}
+
+
+def holds(path: str, value: int) -> bool:
+    """Whether a number is on the right side of its limit."""
+    most, limit = LIMITS[path]
+    return value <= limit if most else value >= limit
+
+
+def as_required(path: str, value: str) -> str:
+    """IPv6 knows what is stricter than no source routes: a negative value, no routing header."""
+    routes = path.startswith("net/ipv6/") and path.endswith("/accept_source_route")
+    return "0" if routes and value.startswith("-") else value
+
 
 def winners(lines: Iterable[str], keys: Iterable[str]) -> dict[str, str]:
     """The value that each of `keys` gets from configuration lines in the order they are read.

@@ -169,10 +169,12 @@ MUTATIONS = [
     _drop_in("SANDBOX-03", "nginx", "LimitCORE=infinity", "systemctl restart nginx"),
     _setting("NET-01", "net.ipv4.tcp_syncookies", 0, 1),
     _setting("NET-02", "net.core.somaxconn", 128, 4096),
+    _setting("NET-02", "net.ipv4.tcp_synack_retries", 5, 3),
     _setting("NET-03", "net.ipv4.conf.lo.send_redirects", 1, 0),
     _setting("NET-04", "net.ipv4.conf.default.rp_filter", 0, 1),
     _setting("NET-05", "net.ipv4.conf.default.accept_source_route", 1, 0),
     _setting("NET-06", "net.ipv4.conf.all.log_martians", 0, 1),
+    _setting("NET-10", "net.ipv4.tcp_rfc1337", 0, 1),
     _added(
         "NET-07",
         "a later file switches SYN cookies off",

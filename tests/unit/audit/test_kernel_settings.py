@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.audit.kernel_settings import path_of, winners
+from tests.audit.kernel_settings import as_required, holds, path_of, winners
 
 KEY = "net/ipv4/conf/all/rp_filter"
 
@@ -35,3 +35,30 @@ def test_the_winner_is_what_systemd_would_apply(lines: list[str], value: str | N
 def test_a_dot_inside_a_name_stays_the_names() -> None:
     assert path_of("net.ipv4.conf.eth0/100.rp_filter") == "net/ipv4/conf/eth0.100/rp_filter"
     assert path_of("net/ipv4/conf/eth0.100/rp_filter") == "net/ipv4/conf/eth0.100/rp_filter"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "right"),
+    [
+        ("net/core/somaxconn", 4095, False),
+        ("net/core/somaxconn", 4096, True),
+        ("net/core/somaxconn", 65535, True),
+        ("net/ipv4/tcp_synack_retries", 4, False),
+        ("net/ipv4/tcp_synack_retries", 3, True),
+        ("net/ipv4/tcp_synack_retries", 2, True),
+    ],
+)
+def test_a_host_may_be_stricter_than_its_limit(path: str, value: int, right: bool) -> None:
+    assert holds(path, value) == right
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "seen"),
+    [
+        ("net/ipv6/conf/all/accept_source_route", "-1", "0"),
+        ("net/ipv6/conf/all/accept_source_route", "1", "1"),
+        ("net/ipv4/conf/all/accept_source_route", "-1", "-1"),
+    ],
+)
+def test_only_ipv6_has_less_than_no_source_routes(path: str, value: str, seen: str) -> None:
+    assert as_required(path, value) == seen
