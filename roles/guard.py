@@ -40,6 +40,7 @@ rm -rf guard.new
 mkdir guard.new
 cat > guard.new/restore <<'END_OF_RESTORE'
 cd /run/portcullis && rm -rf guard.undone && mv -T guard guard.undone 2> /dev/null || exit 0
+systemctl stop portcullis-guard.timer
 echo 'undone, because no new connection confirmed it: '{what}
 sh guard.undone/undo
 rm -rf guard.undone
