@@ -180,7 +180,7 @@ class _Source:
             process.stdout.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def limited(lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
     """The lab with few connections for each source, and with IPv6: a /64 for each host."""
     inventory = running.changed_inventory(Path(tmp_path_factory.mktemp("limited")), _SET)
@@ -193,28 +193,29 @@ def limited(lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     running.deploy(lab)
 
 
-@pytest.mark.parametrize("version", [4, 6])
-@each_kind
-def test_a_source_has_its_number_of_connections_and_another_its_own(
-    limited: RunningLab, host: int, version: int
-) -> None:
-    """IPv6 counts by /64: its other addresses are the same source."""
-    first, second = ((host + more) % 3 for more in (1, 2))
+class TestEachSource:
+    @pytest.mark.parametrize("version", [4, 6])
+    @each_kind
+    def test_a_source_has_its_number_of_connections_and_another_its_own(
+        self, limited: RunningLab, host: int, version: int
+    ) -> None:
+        """IPv6 counts by /64: its other addresses are the same source."""
+        first, second = ((host + more) % 3 for more in (1, 2))
 
-    def address(of: int, last: int = 1) -> str:
-        return limited.hosts[of].address if version == 4 else f"fd00:f:0:{of}::{last}"
+        def address(of: int, last: int = 1) -> str:
+            return limited.hosts[of].address if version == 4 else f"fd00:f:0:{of}::{last}"
 
-    to = address(host)
-    with _Source(limited, first).holding(to, address(first), _LIMIT + 2) as opened:
-        assert opened == _LIMIT
-        with _Source(limited, first).holding(to, address(first, last=9), 1) as more:
-            assert more == 0
-        with _Source(limited, second).holding(to, address(second), _LIMIT) as others:
-            assert others == _LIMIT
-    # What was let go counts no more.
-    time.sleep(1.5)
-    with _Source(limited, first).holding(to, address(first), _LIMIT) as again:
-        assert again == _LIMIT
+        to = address(host)
+        with _Source(limited, first).holding(to, address(first), _LIMIT + 2) as opened:
+            assert opened == _LIMIT
+            with _Source(limited, first).holding(to, address(first, last=9), 1) as more:
+                assert more == 0
+            with _Source(limited, second).holding(to, address(second), _LIMIT) as others:
+                assert others == _LIMIT
+        # What was let go counts no more.
+        time.sleep(1.5)
+        with _Source(limited, first).holding(to, address(first), _LIMIT) as again:
+            assert again == _LIMIT
 
 
 class TestComesBack:
