@@ -9,11 +9,15 @@ from roles.drop_ins import drop_in
 from roles.fail2ban.facts import SshPeer
 from roles.files import managed_file, render
 from roles.hostdata import Fail2banData
+from roles.paths import Directory, directories
 from roles.platform import Platform
 from roles.services import running
 
 _FILTER = "/etc/fail2ban/filter.d/oauth-server.conf"
 _JAIL = "/etc/fail2ban/jail.d/oauth-server.conf"
+_ACTION = "/etc/fail2ban/action.d/portcullis.conf"
+# Beside other drop-ins of this project's for the same unit.
+_FLUSHED = "/etc/systemd/system/nftables.service.d/portcullis-bans.conf"
 
 _LINE = "2026-11-23T03:41:36.123Z 192.0.2.1 401 invalid_client token client_id=a request_id=b"
 
@@ -42,6 +46,12 @@ def fail2ban(data: Fail2banData, platform: Platform, gateways: tuple[str, ...] =
         content=render("fail2ban/filter.d/oauth-server.conf.j2"),
         check=_CHECK_FILTER,
     )
+    # Before the jails, which are read together with it.
+    acting = managed_file(
+        name="Write the action of a ban [BAN-02]",
+        path=_ACTION,
+        content=render("fail2ban/action.d/portcullis.conf.j2"),
+    )
     jailed = managed_file(
         name="Write the jails [BAN-02]",
         path=_JAIL,
@@ -54,11 +64,21 @@ def fail2ban(data: Fail2banData, platform: Platform, gateways: tuple[str, ...] =
         of="Fail2Ban's",
         control="SANDBOX-02",
     )
+    directories(
+        name="Make the directory of nftables' drop-ins [BAN-02]",
+        wanted=[Directory(_FLUSHED.rpartition("/")[0])],
+    )
+    following = managed_file(
+        name="Have bans follow nftables.service [BAN-02]",
+        path=_FLUSHED,
+        content=render("fail2ban/nftables.conf.j2"),
+    )
     running(
         name="Run Fail2Ban [BAN-02]",
         service="fail2ban.service",
-        feeds=[confined.path],
-        after=(confined.written,),
+        # A reload would give no running jail its new action.
+        feeds=[confined.path, _ACTION, _FLUSHED],
+        after=(confined.written, acting, following),
         # A restart would lift the bans for a moment.
         reloaded=[_FILTER, _JAIL],
         reload_after=(filtered, jailed),

@@ -97,6 +97,4 @@ def test_the_jail_runs_with_the_filter_on_the_disk(answers: dict[str, Answer]) -
 @pytest.mark.control("BAN-02")
 def test_the_jail_bans(answers: dict[str, Answer]) -> None:
     """Without an action it would only count."""
-    must_equal(
-        "the jail's actions", seen=answers["actions"].lines[1:], expected=["nftables-multiport"]
-    )
+    must_equal("the jail's actions", seen=answers["actions"].lines[1:], expected=["portcullis"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import ssl
 import subprocess
 import time
@@ -21,6 +23,47 @@ from tests.lab.fixtures import RunningLab
 from tests.lab.machine import LabError
 
 _RETRIES = 10
+_LIST = "nft list table inet portcullis-bans"
+
+# Clients of the host's in a network namespace of its own: the machine's bridge need not have IPv6.
+_SIX = """
+import http.client, json, socket, ssl, subprocess, time
+context = ssl._create_unverified_context()
+NET = "fd5e:ed00:1"
+SOURCES = [f"{NET}::a", f"{NET}::b", f"{NET}:1::a"]
+def client(source):
+    return http.client.HTTPSConnection(
+        f"{NET}::1", 8443, timeout=2, source_address=(source, 0), context=context)
+def asks(one):
+    try:
+        one.request("GET", "/health/live")
+        one.getresponse().read()
+    except OSError:
+        return False
+    one.auto_open = 0  # the same connection from now on
+    return True
+def fail2ban(what):
+    subprocess.run(["fail2ban-client", "set", "oauth-server", what, SOURCES[0]], check=True,
+                   stdout=subprocess.DEVNULL)
+    time.sleep(2)
+held = [client(source) for source in SOURCES]
+print(json.dumps([asks(one) for one in held]))
+fail2ban("banip")
+print(json.dumps([asks(one) for one in held]))
+print(json.dumps([asks(client(source)) for source in SOURCES]))
+fail2ban("unbanip")
+print(json.dumps([asks(client(source)) for source in SOURCES]))
+"""
+_IN_A_NAMESPACE = f"""\
+ip netns add six
+trap 'ip netns del six' EXIT
+ip link add six0 type veth peer name six1 netns six
+ip address add fd5e:ed00:1::1/48 dev six0 nodad
+ip link set six0 up
+ip -n six link set six1 up
+for one in ::a ::b :1::a; do ip -n six address add fd5e:ed00:1$one/48 dev six1 nodad; done
+sleep 1
+ip netns exec six /usr/bin/python3 -c '{_SIX}'"""
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +121,91 @@ def test_who_guesses_is_banned_and_others_are_not(
             banned.get(url)
         with httpx.Client(verify=trust) as other:
             assert other.get(url).status_code == 200
+
+
+def ban(deployed: RunningLab, address: str) -> None:
+    done = deployed.ssh(f"sudo fail2ban-client set oauth-server banip {address}")
+    assert done.returncode == 0, done.stderr
+
+
+def wait_for_ban(deployed: RunningLab, shown: str) -> None:
+    deadline = time.monotonic() + 20
+    while shown not in deployed.ssh(f"sudo {_LIST}").stdout:
+        assert time.monotonic() < deadline, f"{shown} is not banned"
+        time.sleep(0.5)
+
+
+def handle(deployed: RunningLab) -> str:
+    """Of the table: one that was made anew has another."""
+    listed = deployed.ssh(f"sudo {_LIST.replace('nft', 'nft --handle')}").stdout
+    found = re.search(r"table inet portcullis-bans { # handle (\d+)", listed)
+    assert found, listed
+    return found[1]
+
+
+def reaches(to: str, source: str, port: int) -> bool:
+    try:
+        socket.create_connection((to, port), 3, source_address=(source, 0)).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("port", [443, 8443])
+@pytest.mark.parametrize(
+    ("command", "flushes"),
+    [
+        ("systemctl restart nftables", True),
+        ("systemctl reload nftables", True),
+        ("systemctl restart fail2ban", False),
+        ("systemctl restart oauth-server", False),
+        ("systemctl restart portcullis-firewall", False),
+    ],
+)
+def test_a_ban_survives(
+    deployed: RunningLab, stranger: str, command: str, *, flushes: bool, port: int
+) -> None:
+    to = deployed.hosts[0].address
+    assert reaches(to, stranger, port)
+    ban(deployed, stranger)
+    wait_for_ban(deployed, stranger)
+    before = handle(deployed)
+    done = deployed.ssh(f"sudo {command}")
+    assert done.returncode == 0, done.stderr
+    wait_for_ban(deployed, stranger)
+    assert (handle(deployed) != before) == flushes
+    assert not reaches(to, stranger, port)
+    assert reaches(to, "", port)
+
+
+def test_bans_that_a_hand_flushed_come_back_with_the_next_one(
+    deployed: RunningLab, stranger: str
+) -> None:
+    """Nothing tells Fail2Ban of it; it looks before it bans."""
+    ban(deployed, stranger)
+    deployed.ssh("sudo fail2ban-client set sshd banip 198.18.0.9")
+    for shown in (stranger, "198.18.0.9"):
+        wait_for_ban(deployed, shown)
+    deployed.ssh("sudo sh -c 'nft flush ruleset; systemctl restart portcullis-firewall'")
+    assert stranger not in deployed.ssh(f"sudo {_LIST}").stdout
+    ban(deployed, "198.18.0.8")
+    try:
+        for shown in ("198.18.0.8", stranger, "198.18.0.9"):
+            wait_for_ban(deployed, shown)
+        assert not reaches(deployed.hosts[0].address, stranger, 443)
+    finally:
+        deployed.ssh("sudo fail2ban-client unban 198.18.0.8 198.18.0.9")
+
+
+def test_an_ipv6_ban_is_of_the_64_and_ends_open_connections(deployed: RunningLab) -> None:
+    """Of two addresses of one /64 one is banned; a third one is of the neighbouring /64."""
+    done = deployed.ssh(f"sudo sh -ec {running.quoted(_IN_A_NAMESPACE)}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    before, banned, opened, lifted = map(json.loads, done.stdout.splitlines()[-4:])
+    assert before == [True, True, True]
+    assert banned == [False, False, True], "on connections that were open already"
+    assert opened == [False, False, True], "on new connections"
+    assert lifted == [True, True, True]
 
 
 def test_a_fail2ban_that_dies_of_its_python_fails_the_deploy_with_its_own_words(

@@ -102,7 +102,7 @@ class TestFirewall:
     def test_bans_outlive_its_reload(self, ubuntu: RunningLab) -> None:
         root(ubuntu, "fail2ban-client set oauth-server banip 192.0.2.9")
         root(ubuntu, "ufw reload")
-        assert "192.0.2.9" in root(ubuntu, "nft list table inet f2b-table")
+        assert "192.0.2.9" in root(ubuntu, "nft list table inet portcullis-bans")
         root(ubuntu, "fail2ban-client set oauth-server unbanip 192.0.2.9")
 
     def test_the_audit_notices_a_file_of_its_that_undoes_a_setting(

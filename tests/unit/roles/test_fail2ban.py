@@ -7,8 +7,11 @@ is what Fail2Ban compiles it with.
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Callable
 from configparser import RawConfigParser
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +23,8 @@ from tests.unit.roles.fakehost import FakeHost
 
 FILTER = "/etc/fail2ban/filter.d/oauth-server.conf"
 JAIL = "/etc/fail2ban/jail.d/oauth-server.conf"
+ACTION = "/etc/fail2ban/action.d/portcullis.conf"
+FLUSHED = "/etc/systemd/system/nftables.service.d/portcullis-bans.conf"
 TIME = "2026-11-23T03:41:36.123Z"
 
 
@@ -108,13 +113,13 @@ def test_sshd_is_watched_in_the_journal_and_the_server_in_its_log(platform: Plat
         "backend": "polling",
         "logpath": "/var/log/oauth_server.log",
         "port": "443,8443",
-        "banaction": "nftables-multiport",
+        "banaction": "portcullis",
         "ignoreip": "127.0.0.0/8 ::1",
         "maxretry": "3",
         "findtime": "60",
         "bantime": "90",
     }
-    assert jail["sshd"]["banaction"] == "nftables-multiport"
+    assert jail["sshd"]["banaction"] == "portcullis"
 
 
 @pytest.mark.parametrize(
@@ -148,12 +153,73 @@ def test_bans_outlive_a_change(platform: Platform) -> None:
     assert fake.units == {"fail2ban.service": ["restart", "reload"]}
     second = fake.run(fail2ban, Fail2banData(max_retry=4), platform)
     # The fake host keeps no directories.
-    assert second.changed == ["fail2ban | Make the directory of Fail2Ban's drop-ins [SANDBOX-02]"]
+    assert second.changed == [
+        "fail2ban | Make the directory of Fail2Ban's drop-ins [SANDBOX-02]",
+        "fail2ban | Make the directory of nftables' drop-ins [BAN-02]",
+    ]
 
 
-def test_a_changed_sandbox_restarts_it_since_a_reload_would_not_take_it_over() -> None:
+@pytest.mark.parametrize(
+    "path", ["/etc/systemd/system/fail2ban.service.d/portcullis.conf", ACTION, FLUSHED]
+)
+def test_what_a_reload_would_not_take_over_restarts_it(path: str) -> None:
     fake = deployed()
-    path = "/etc/systemd/system/fail2ban.service.d/portcullis.conf"
     fake.files[path] = replace(fake.files[path], content="[Service]\n")
     fake.run(fail2ban, Fail2banData(), Platform.DEBIAN_12)
     assert fake.units == {"fail2ban.service": ["restart", "restart"]}
+
+
+def commands(operation: str, **tags: str) -> str:
+    """The action's shell, with its tags filled in as Fail2Ban does."""
+    parser = parsed(deployed(), ACTION)
+    known = {"name": "oauth-server", "port": "443,8443", "table": parser["Init"]["table"], **tags}
+    text = parser["Definition"][operation]
+    for tag, value in known.items():
+        text = text.replace(f"<{tag}>", value)
+    return text
+
+
+@pytest.fixture
+def nft(tmp_path: Path) -> Callable[[str], list[str]]:
+    """What a command asks of nft, one item for each transaction."""
+    said = tmp_path / "said"
+    program = tmp_path / "nft"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {said}\n')
+    program.chmod(0o755)
+
+    def asked(command: str) -> list[str]:
+        said.unlink(missing_ok=True)
+        path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        subprocess.run(["/bin/sh", "-ec", command], check=True, env=path)
+        return said.read_text().splitlines()
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("address", "element"),
+    [
+        ("203.0.113.7", "oauth-server4 { 203.0.113.7 }"),
+        ("2001:db8::7", "oauth-server6 { 2001:db8::7/64 }"),
+    ],
+)
+def test_a_ban_is_one_ipv4_address_or_a_64_of_ipv6(
+    nft: Callable[[str], list[str]], address: str, element: str
+) -> None:
+    added = f"add element inet portcullis-bans {element}"
+    assert nft(commands("actionban", ip=address)) == [added]
+    lifted = f"{added}; delete element inet portcullis-bans {element}"
+    assert nft(commands("actionunban", ip=address)) == [lifted]
+
+
+def test_bans_come_before_conntrack_and_all_other_rules(nft: Callable[[str], list[str]]) -> None:
+    (started,) = nft(commands("actionstart"))
+    assert "hook prerouting priority -310;" in started
+    assert " ct " not in started, "what is established is dropped as well"
+
+
+def test_the_bans_follow_whatever_flushes_all_rules() -> None:
+    drop_in = deployed().files[FLUSHED].content
+    for directive in ("ExecStartPost=-", "ExecReload=-"):
+        (line,) = (line for line in drop_in.splitlines() if line.startswith(directive))
+        assert "fail2ban-client reload --restart" in line
