@@ -108,8 +108,17 @@ test-browser: .venv ## Log in with headless Chromium; screenshots in .artefacts/
 	.venv/bin/pytest tests/browser
 
 .PHONY: test-lab
-test-lab: .venv ## Lab hosts: converge, converge again, break, audit (root, systemd-nspawn)
+test-lab: .venv /usr/sbin/trafgen ## Lab hosts: converge, break, audit, attack (root, systemd-nspawn)
 	.venv/bin/pytest -n 3 --dist loadfile tests/deploy  # so do these
+	.venv/bin/pytest tests/attacks  # alone: they want all of the machine
+
+/usr/sbin/trafgen:
+	flock /run/lock/portcullis-apt sh -c 'apt-get update --quiet && \
+	  apt-get install --quiet --yes --no-install-recommends netsniff-ng'
+
+.PHONY: attack-report
+attack-report: .venv /usr/sbin/trafgen ## Attack a plain Debian host and ours, and compare (root; 7 minutes)
+	.venv/bin/python -m tests.attacks.report
 
 .PHONY: sweep
 sweep: .venv ## Interrupt a deploy at 30 points and let the next finish it (root; SEED=1; half an hour)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 
+from tests.deploy.running import quoted
 from tests.lab import naming
 from tests.lab.fixtures import RunningLab
 from tests.lab.machine import run
@@ -61,7 +63,7 @@ class Arena:
         return self.lab.hosts[0].address
 
     def on_host(self, command: str) -> str:
-        done = self.lab.ssh(f"sudo sh -c {_quoted(command)}")
+        done = self.lab.ssh(f"sudo sh -c {quoted(command)}")
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -110,48 +112,57 @@ def _mac(lab: RunningLab) -> str:
     return lab.ssh("cat /sys/class/net/host0/address").stdout.strip()
 
 
-_TABLE = "portcullis_attacks"
-_RULES = f"""
-table inet {_TABLE} {{
+_RULES = """
+table inet {table} {{
   counter left {{}}
   chain forward {{
     type filter hook forward priority -300
-    oifname "pcl-*" accept
-    ip saddr {_ALL} counter name left drop
-    ip daddr {_ALL} counter name left drop
+    oifname {{ {bridges} }} accept
+    ip saddr {all} counter name left drop
+    ip daddr {all} counter name left drop
   }}
   chain output {{
     type filter hook output priority -300
-    oifname "pcl-*" accept
-    ip saddr {_ALL} counter name left drop
-    ip daddr {_ALL} counter name left drop
+    oifname {{ {bridges} }} accept
+    ip saddr {all} counter name left drop
+    ip daddr {all} counter name left drop
   }}
 }}
 """
 
 
+@dataclass(frozen=True)
 class Exit:
     """The way out of this machine, where nothing of an attack may be seen."""
 
+    table: str
+
     @property
     def left(self) -> int:
-        listed = run("nft", "list", "counter", "inet", _TABLE, "left")
+        listed = run("nft", "list", "counter", "inet", self.table, "left")
         found = re.search(r"packets (\d+)", listed)
         assert found is not None, listed
         return int(found[1])
 
 
 @contextmanager
-def guarded_exit() -> Iterator[Exit]:
-    run("nft", "-f", "-", stdin=f"table inet {_TABLE}\ndelete table inet {_TABLE}\n{_RULES}")
+def guarded_exit(*labs: RunningLab) -> Iterator[Exit]:
+    """Count and drop what is of our addresses and leaves by anything but these labs' bridges.
+
+    One packet is sent to see that it does: a counter that can't count proves nothing.
+    """
+    table = f"portcullis_attacks_{labs[0].name}"
+    bridges = ", ".join(f'"{naming.bridge(lab.name)}"' for lab in labs)
+    run("nft", "-f", "-", stdin=_RULES.format(table=table, bridges=bridges, all=_ALL))
     try:
-        yield Exit()
+        watched = Exit(table)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(PermissionError):
+            probe.sendto(b"x", (str(_ALL[1]), 9))
+        assert watched.left == 1, "what leaves this machine is not counted"
+        run("nft", "reset", "counter", "inet", table, "left")
+        yield watched
     finally:
-        run("nft", "delete", "table", "inet", _TABLE)
-
-
-def _quoted(script: str) -> str:
-    return "'" + script.replace("'", "'\\''") + "'"
+        run("nft", "delete", "table", "inet", table)
 
 
 def addresses(network: IPv4Network, count: int, first: int = 1) -> Sequence[str]:

@@ -27,7 +27,7 @@ class Calls:
 
     request: bytes
     count: int = 100
-    every: float = 0.1
+    every: float = 0.05
     hold: float = 0.5
 
 
@@ -83,8 +83,7 @@ def syn_flood(arena: Arena, port: int, calls: Calls) -> Outcome:
         with _calling(arena, port, calls, outcome):
             time.sleep(calls.count * calls.every * 0.6)
             outcome.sockets = _sockets(arena, port)
-        process.wait()
-        said = process.stdout.read() if process.stdout else ""
+        said, _ = process.communicate()
     sent = re.search(r"(\d+) packets outgoing", said)
     assert sent is not None, said
     outcome.attack = {"packets": int(sent[1]), "seconds": seconds}
