@@ -9,7 +9,8 @@ from roles.certificates.acme.layout import WEBROOT
 from roles.certificates.acme.tasks import acme
 from roles.certificates.tasks import certificates
 from roles.chrony.tasks import chrony
-from roles.fail2ban.tasks import fail2ban
+from roles.fail2ban.tasks import GATEWAY as GUESSES
+from roles.fail2ban.tasks import SERVER, fail2ban
 from roles.fast_pyinfra import quicken
 from roles.firewall.policy import packages as firewall_packages
 from roles.firewall.survey import FirewallSurvey
@@ -100,11 +101,16 @@ def roles() -> None:
     if place.is_server:
         # After the server, whose log it rotates.
         logrotate(data=data.logrotate, platform=system)
+    if place.is_server or place.is_gateway:
         # Last: a jail whose log is missing stops the whole daemon.
         fail2ban(
             data=data.fail2ban,
             platform=system,
             gateways=tuple(gateway.address for gateway in place.proxies),
+            logs=(
+                *((SERVER,) if place.is_server else ()),
+                *((GUESSES,) if place.upstreams else ()),
+            ),
         )
 
 

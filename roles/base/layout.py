@@ -48,6 +48,6 @@ def unneeded(place: Place) -> frozenset[str]:
         packages += ["nginx"]
     if not place.is_state:
         packages += ["redis", "redis-server"]
-    if not place.is_server:
+    if not place.is_server and not place.is_gateway:
         packages += ["fail2ban", "fail2ban-server", "fail2ban-systemd"]
     return frozenset(packages)

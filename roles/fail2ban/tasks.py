@@ -13,6 +13,8 @@ from roles.paths import Directory, directories
 from roles.platform import Platform
 from roles.services import running
 
+SERVER, GATEWAY = "oauth-server", "oauth-gateway"
+_LOGS = {SERVER: "/var/log/oauth_server.log", GATEWAY: "/var/log/nginx/oauth_guesses.log"}
 _FILTER = "/etc/fail2ban/filter.d/oauth-server.conf"
 _JAIL = "/etc/fail2ban/jail.d/oauth-server.conf"
 _ACTION = "/etc/fail2ban/action.d/portcullis.conf"
@@ -35,11 +37,21 @@ said=$(fail2ban-client -c "$stage/all" -t 2>&1) || { echo "$said" >&2; exit 1; }
 
 
 @deploy("fail2ban")
-def fail2ban(data: Fail2banData, platform: Platform, gateways: tuple[str, ...] = ()) -> None:
-    """`gateways` are addresses behind which everybody else is: to ban one is to ban them all."""
+def fail2ban(
+    data: Fail2banData,
+    platform: Platform,
+    gateways: tuple[str, ...] = (),
+    logs: tuple[str, ...] = (SERVER,),
+) -> None:
+    """`gateways` are addresses behind which everybody else is: to ban one is to ban them all.
+
+    `logs` are those of SERVER and GATEWAY that this host has: a client is kept out where its
+    connection ends.
+    """
     # sudo would take the variable away that says where the deploy comes from.
     controller = host.get_fact(SshPeer, _sudo=False)
     trusted = ["127.0.0.0/8", "::1", *data.ignore, *gateways, *([controller] if controller else [])]
+    jails = {name: log for name, log in _LOGS.items() if name in logs}
     filtered = managed_file(
         name="Write the filter of the server's log [BAN-01]",
         path=_FILTER,
@@ -55,7 +67,9 @@ def fail2ban(data: Fail2banData, platform: Platform, gateways: tuple[str, ...] =
     jailed = managed_file(
         name="Write the jails [BAN-02]",
         path=_JAIL,
-        content=render("fail2ban/jail.d/oauth-server.conf.j2", data=data, trusted=trusted),
+        content=render(
+            "fail2ban/jail.d/oauth-server.conf.j2", data=data, trusted=trusted, jails=jails
+        ),
         check=_CHECK_JAIL,
     )
     confined = drop_in(

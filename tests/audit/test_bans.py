@@ -15,6 +15,7 @@ pytestmark = pytest.mark.group("auth_servers")
 _LOG = "/var/log/oauth_server.log"
 _FILTER = "/etc/fail2ban/filter.d/oauth-server.conf"
 _JAIL = "oauth-server"
+_GUESSES = "/var/log/nginx/oauth_guesses.log"
 
 _TIME = "2026-11-23T03:41:36.123Z"
 _VICTIM = "203.0.113.99"
@@ -25,6 +26,7 @@ _LINES = {
     f"{_TIME} 2001:db8::2 401 invalid_client token client_id=? request_id=a2": "2001:db8::2",
     f"{_TIME} 192.0.2.3 401 login_failed authorize client_id=app request_id=a3": "192.0.2.3",
     f"{_TIME} 192.0.2.4 400 invalid_grant token client_id=app request_id=a4": "192.0.2.4",
+    "2026-11-23T03:41:36+00:00 192.0.2.5 401 invalid_client gateway request_id=a5": "192.0.2.5",
     f"{_TIME} 198.51.100.1 200 - token client_id=gateway_01 request_id=b1": None,
     f"{_TIME} 198.51.100.2 401 token_expired introspect client_id=app request_id=b2": None,
     f"{_TIME} 198.51.100.3 403 invalid_scope token client_id=app request_id=b3": None,
@@ -43,6 +45,10 @@ QUESTIONS = {
     "jail": f"fail2ban-client status {_JAIL}",
     "expressions": f"fail2ban-client get {_JAIL} failregex && echo -- && "
     f"sed -n 's/^failregex *= *//p' {_FILTER}",
+    "leads": "grep -c 'proxy_pass https://oauth_servers' /etc/nginx/nginx.conf || true",
+    "writes": f"grep -cE '^ *access_log {_GUESSES} guesses' /etc/nginx/nginx.conf || true",
+    "gateway": "fail2ban-client status oauth-gateway",
+    "gateway actions": "fail2ban-client get oauth-gateway actions",
     "actions": f"fail2ban-client get {_JAIL} actions",
 }
 
@@ -98,3 +104,21 @@ def test_the_jail_runs_with_the_filter_on_the_disk(answers: dict[str, Answer]) -
 def test_the_jail_bans(answers: dict[str, Answer]) -> None:
     """Without an action it would only count."""
     must_equal("the jail's actions", seen=answers["actions"].lines[1:], expected=["portcullis"])
+
+
+@pytest.mark.control("BAN-03")
+@pytest.mark.group("gateways")
+def test_a_gateway_apart_from_its_servers_bans_itself(answers: dict[str, Answer]) -> None:
+    """To a server the connections are all the gateway's; before one on this host its jail acts."""
+    if answers["leads"].output.strip() == "0":
+        return
+    must_equal(
+        "lines of nginx.conf that log guesses", seen=answers["writes"].output.strip(), expected="1"
+    )
+    watched = re.search(r"File list:\s*(.*)", answers["gateway"].output)
+    must_equal(
+        "files that the jail oauth-gateway watches",
+        seen=watched[1].split() if watched else [],
+        expected=[_GUESSES],
+    )
+    must_equal("its actions", seen=answers["gateway actions"].lines[1:], expected=["portcullis"])

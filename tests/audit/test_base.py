@@ -25,7 +25,7 @@ def _is_for(package: str, subject: Subject) -> bool:
         return subject.is_gateway
     if package.startswith("redis"):
         return subject.is_state
-    return subject.is_server or not package.startswith("fail2ban")
+    return subject.is_server or subject.is_gateway or not package.startswith("fail2ban")
 
 
 QUESTIONS = {

@@ -64,7 +64,9 @@ def _runs(unit: str, subject: Subject) -> bool:
         return subject.is_gateway
     if unit.startswith("redis"):
         return subject.is_state
-    return subject.is_server or unit not in {"fail2ban.service", "oauth-server.service"}
+    if unit == "fail2ban.service":
+        return subject.is_server or subject.is_gateway
+    return subject.is_server or unit != "oauth-server.service"
 
 
 def _confined(answers: dict[str, Answer], bounds: dict[str, float]) -> None:

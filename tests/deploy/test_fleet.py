@@ -105,6 +105,60 @@ def test_nobody_but_the_servers_reaches_redis(fleet: RunningLab) -> None:
     assert int(re.findall(r"counter packets (\d+) bytes \d+ drop", dropped)[0]) > 0
 
 
+# Asks as nobody's client, with another's address in whatever it can send; hosts have no curl.
+_GUESS = """
+import http.client, ssl, sys
+to, name, other, times = sys.argv[1:]
+context = ssl._create_unverified_context()
+sent = {"Host": name, "Authorization": "Basic YTpi", "X-Forwarded-For": other, "X-Real-IP": other,
+        "Content-Type": "application/x-www-form-urlencoded", "Forwarded": "for=" + other,
+        "X-OAuth-Error": "invalid_client", "User-Agent": other + " 401 invalid_client gateway"}
+for _ in range(int(times)):
+    try:
+        asking = http.client.HTTPSConnection(to, 443, timeout=5, context=context)
+        asking.request("POST", "/token", "grant_type=client_credentials", sent)
+        answer = asking.getresponse()
+        print(answer.status, dict(answer.getheaders()))
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+def test_who_guesses_through_the_gateway_is_banned_there_and_nobody_else(
+    fleet: RunningLab,
+) -> None:
+    """One server's host guesses; the other goes on, and the log that this makes names both."""
+    guesser, other = (fleet.hosts[host].address for host in SERVERS)
+    gateway = fleet.hosts[GATEWAY].address
+    banned = "sudo fail2ban-client get oauth-gateway banip"
+
+    def guess(host: int, times: int) -> list[str]:
+        script = f"/usr/bin/python3.11 -c {running.quoted(_GUESS)} {gateway} {NAME} {other} {times}"
+        done = fleet.ssh(script, host)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    try:
+        said = guess(SERVERS[0], 12)
+        assert said[0].startswith("401"), said
+        assert "oauth-error" not in said[0].lower(), "the gateway passed it on"
+        deadline = time.monotonic() + 10
+        while guesser not in fleet.ssh(banned, GATEWAY).stdout:
+            assert time.monotonic() < deadline, fleet.ssh(banned, GATEWAY).stdout
+            time.sleep(0.2)
+        assert guess(SERVERS[0], 1) == ["TimeoutError"]
+        assert guess(SERVERS[1], 1)[0].startswith("401")
+        assert fleet.ssh(banned, GATEWAY).stdout.split() == [guesser]
+        log = "/var/log/nginx/oauth_guesses.log /etc/fail2ban/filter.d/oauth-server.conf"
+        found = fleet.ssh(f"sudo fail2ban-regex -o ip {log}", GATEWAY).stdout.split()
+        assert set(found) == {guesser, other}
+        assert found.count(other) == 1, "its own guess of just now"
+    finally:
+        lifted = fleet.ssh(f"sudo fail2ban-client set oauth-gateway unbanip {guesser}", GATEWAY)
+        assert lifted.returncode == 0, lifted.stderr
+    assert guess(SERVERS[0], 1)[0].startswith("401")
+
+
 def audit(
     fleet: RunningLab, hosts: tuple[int, ...], groups: str
 ) -> subprocess.CompletedProcess[str]:
@@ -134,6 +188,15 @@ def test_the_audit_passes_on_each_host(
     """Told what the hosts are, it looks for that and for nothing else."""
     done = audit(fleet, hosts, groups)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_audit_sees_a_gateway_that_bans_nobody(fleet: RunningLab) -> None:
+    assert fleet.ssh("sudo fail2ban-client stop oauth-gateway", GATEWAY).returncode == 0
+    try:
+        done = audit(fleet, (GATEWAY,), "gateways,state")
+    finally:
+        assert fleet.ssh("sudo fail2ban-client reload", GATEWAY).returncode == 0
+    assert re.findall(r"(\S+) +NOT MET", done.stdout) == ["BAN-03"], done.stdout
 
 
 def test_the_audit_sees_an_identity_that_is_not_the_hosts(fleet: RunningLab) -> None:

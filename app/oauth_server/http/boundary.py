@@ -49,6 +49,9 @@ class Boundary:
                 # First the line, then the answer: no token leaves without a trace.
                 self._record(exchange, message["status"], began)
                 message["headers"].append((b"x-request-id", exchange.request_id.encode()))
+                if exchange.error:
+                    # For a gateway's log, by which its host bans; it passes this on to nobody.
+                    message["headers"].append((b"x-oauth-error", exchange.error.encode()))
             await send(message)
 
         try:

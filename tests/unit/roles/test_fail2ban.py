@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from roles.fail2ban.facts import SshPeer
-from roles.fail2ban.tasks import fail2ban
+from roles.fail2ban.tasks import GATEWAY, fail2ban
 from roles.hostdata import Fail2banData
 from roles.platform import Platform
 from tests.unit.roles.fakehost import FakeHost
@@ -45,8 +45,8 @@ def parsed(fake: FakeHost, path: str) -> RawConfigParser:
 def banned(line: str) -> str | None:
     """The address that the line counts against; Fail2Ban takes the time off before it looks."""
     definition = parsed(deployed(), FILTER)["Definition"]
-    assert definition["datepattern"] == r"^%%Y-%%m-%%dT%%H:%%M:%%S\.%%f%%z"
-    time = re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line)
+    assert definition["datepattern"] == r"^%%Y-%%m-%%dT%%H:%%M:%%S(?:\.%%f)?%%z"
+    time = re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", line)
     if time is None:
         return None
     expression = definition["failregex"].replace("<ADDR>", r"(?P<address>[0-9a-f.:]+)")
@@ -223,3 +223,15 @@ def test_the_bans_follow_whatever_flushes_all_rules() -> None:
     for directive in ("ExecStartPost=-", "ExecReload=-"):
         (line,) = (line for line in drop_in.splitlines() if line.startswith(directive))
         assert "fail2ban-client reload --restart" in line
+
+
+def test_a_gateway_apart_from_its_servers_has_a_jail_on_its_own_log() -> None:
+    """And none on a server's log, which is not there: that would stop the daemon."""
+    fake = FakeHost(Platform.DEBIAN_12, responses={"SSH_CONNECTION": ""})
+    fake.run(fail2ban, Fail2banData(), Platform.DEBIAN_12, (), (GATEWAY,))
+    jail = parsed(fake, JAIL)
+    assert jail.sections() == ["sshd", "oauth-gateway"]
+    assert jail["oauth-gateway"]["logpath"] == "/var/log/nginx/oauth_guesses.log"
+    assert jail["oauth-gateway"]["filter"] == "oauth-server"
+    line = "2026-11-23T03:41:36+00:00 203.0.113.7 401 invalid_client gateway request_id=1"
+    assert banned(line) == "203.0.113.7"
