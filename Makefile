@@ -79,7 +79,7 @@ test-simulation: .venv ## Ten years of a fleet's keys in virtual time
 	.venv/bin/pytest -n auto tests/simulation
 
 .PHONY: test-server
-test-server: .venv /usr/bin/curl redis /usr/bin/softhsm2-util ## The server over real HTTP
+test-server: .venv /usr/bin/curl redis /usr/bin/softhsm2-util /usr/bin/pkcs11-tool ## The server over real HTTP
 	.venv/bin/pytest -n 4 tests/server  # they wait more than they work
 
 /usr/bin/curl:
@@ -89,6 +89,10 @@ test-server: .venv /usr/bin/curl redis /usr/bin/softhsm2-util ## The server over
 /usr/bin/softhsm2-util:
 	flock /run/lock/portcullis-apt sh -c 'apt-get update --quiet && \
 	  apt-get install --quiet --yes --no-install-recommends softhsm2'
+
+/usr/bin/pkcs11-tool:
+	flock /run/lock/portcullis-apt sh -c 'apt-get update --quiet && \
+	  apt-get install --quiet --yes --no-install-recommends opensc'
 
 .PHONY: redis
 redis: /usr/bin/redis-check-rdb .cache/redis-6/ready ## Bring the two versions of Redis that tests start
@@ -108,16 +112,12 @@ test-browser: .venv ## Log in with headless Chromium; screenshots in .artefacts/
 	.venv/bin/pytest tests/browser
 
 .PHONY: test-lab
-test-lab: .venv /usr/sbin/trafgen ## Lab hosts: converge, break, audit, attack (root, systemd-nspawn)
+test-lab: .venv ## Lab hosts: converge, break, audit, attack (root, systemd-nspawn)
 	.venv/bin/pytest -n 3 --dist loadfile tests/deploy  # so do these
 	.venv/bin/pytest tests/attacks  # alone: they want all of the machine
 
-/usr/sbin/trafgen:
-	flock /run/lock/portcullis-apt sh -c 'apt-get update --quiet && \
-	  apt-get install --quiet --yes --no-install-recommends netsniff-ng'
-
 .PHONY: attack-report
-attack-report: .venv /usr/sbin/trafgen ## Attack a plain Debian host and ours, and compare (root; 7 minutes)
+attack-report: .venv ## Attack a plain Debian host and ours, and compare (root; 7 minutes)
 	.venv/bin/python -m tests.attacks.report
 
 .PHONY: sweep

@@ -19,7 +19,7 @@ from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 
 from tests.deploy.running import quoted
-from tests.lab import naming
+from tests.lab import naming, prerequisites
 from tests.lab.fixtures import RunningLab
 from tests.lab.machine import run
 
@@ -28,6 +28,7 @@ ATTACKERS = IPv4Network("198.18.0.0/17")
 CLIENTS = IPv4Network("198.18.128.0/17")
 _ALL = IPv4Network("198.18.0.0/15")
 _SCRIPTS = Path(__file__).parent
+_PROGRAMS = {"nft": "nftables", "trafgen": "netsniff-ng"}
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def guarded_exit(*labs: RunningLab) -> Iterator[Exit]:
 
     One packet is sent to see that it does: a counter that can't count proves nothing.
     """
+    prerequisites.have(_PROGRAMS)
     table = f"portcullis_attacks_{labs[0].name}"
     bridges = ", ".join(f'"{naming.bridge(lab.name)}"' for lab in labs)
     run("nft", "-f", "-", stdin=_RULES.format(table=table, bridges=bridges, all=_ALL))
