@@ -78,11 +78,11 @@ def _host(cleanup: ExitStack) -> Iterator[RunningLab]:
 
 def main() -> None:
     with ExitStack() as cleanup:
+        way_out = cleanup.enter_context(guarded_exit())
         usual = cleanup.enter_context(_host(cleanup))
         ours = cleanup.enter_context(_host(cleanup))
         plain.set_up(usual)
         running.deploy(ours)
-        way_out = cleanup.enter_context(guarded_exit(usual, ours))
         on_plain, on_ours = (cleanup.enter_context(arena(lab)) for lab in (usual, ours))
         theirs, tokens = Calls(plain.REQUEST), Calls(token_request(ours.lab_json))
         print(f"| {' | '.join(_HEAD)} |\n|{'---|' * len(_HEAD)}", flush=True)

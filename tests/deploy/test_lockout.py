@@ -1,6 +1,6 @@
 """Ways to cut oneself off: each is undone by the host within a minute, and the run says so.
 
-Each is a deploy from a copy of this tree in which one line of the firewall's template is wrong.
+Each is a deploy from a copy of this tree in which a line of what makes the firewall is wrong.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from tests.lab.fixtures import MakeLab, RunningLab
 
 _HEALED = 60.0
 _GUARD = "/run/portcullis/guard"
+_TABLE = "templates/firewall/portcullis.nft.j2"
+_TASKS = "roles/firewall/tasks.py"
 
 # What a line of the template becomes. `ct state new`, and not `accept` alone, is how most write it.
 _OPEN = """tcp dport { {{ entrance.tcp | join(", ") }} } accept"""
@@ -40,18 +42,18 @@ def deployed(make_lab: MakeLab) -> RunningLab:
     return lab
 
 
-def _wrong(directory: Path, changes: dict[str, str]) -> Path:
-    """A copy of what a deploy needs, with each of these strings in the template replaced once."""
+def _wrong(directory: Path, changes: dict[str, str], file: str = _TABLE) -> Path:
+    """A copy of what a deploy needs, with each of these strings in the file replaced once."""
     for name in ("app", "inventories", "roles", "templates", "tests"):
         shutil.copytree(running.ROOT / name, directory / name)
     for name in ("deploy.py", "pyproject.toml", "requirements.lock"):
         shutil.copy(running.ROOT / name, directory)
-    template = directory / "templates/firewall/portcullis.nft.j2"
-    text = template.read_text()
+    place = directory / file
+    text = place.read_text()
     for right, wrong in changes.items():
         assert text.count(right) == 1, right
         text = text.replace(right, wrong)
-    template.write_text(text)
+    place.write_text(text)
     return directory
 
 
@@ -144,3 +146,36 @@ def test_what_cannot_be_loaded_is_undone_at_once(deployed: RunningLab, tmp_path:
     assert _as_it_is(deployed) == before
     left = deployed.ssh(f"test -e {_GUARD} || systemctl is-active portcullis-guard.timer")
     assert left.stdout == "inactive\n"
+
+
+# Neither system lets SSH in by itself any more; whether it is on, its rules, what the kernel holds.
+_CLOSE = """sudo sh -c '
+if command -v ufw; then ufw --force reset; rm -f /etc/ufw/*rules.2*
+else firewall-offline-cmd --set-default-zone=drop; fi > /dev/null 2>&1'"""
+_FIREWALL = """sudo sh -c '
+systemctl is-active firewalld; grep -s ^ENABLED /etc/ufw/ufw.conf
+find /etc/ufw /etc/firewalld -type f -exec sha256sum {} + 2> /dev/null | sort
+nft list tables | grep firewalld; iptables -S INPUT'"""
+
+
+def test_ufw_and_firewalld_that_were_started_wrongly_are_off_again(
+    make_lab: MakeLab, tmp_path: Path
+) -> None:
+    """With the first run on each host, whose sshd it takes to be on another port."""
+    lab = make_lab("el9-layout", "ubuntu-22.04-layout")
+    for host in (0, 1):
+        lab.ssh(_CLOSE, host)
+    before = [lab.ssh(_FIREWALL, host).stdout for host in (0, 1)]
+    right = "ssh = tuple(sorted({*survey.ssh, *([came_by] if came_by else [])})) or (22,)"
+    run = _start(lab, _wrong(tmp_path, {right: "ssh = (2222,)"}, _TASKS))
+    said, _ = run.communicate(timeout=500)
+    assert [lab.ssh("true", host).returncode for host in (0, 1)] == [0, 0]
+    assert run.returncode == 1, said
+    for what in ("start firewalld", "switch ufw on"):
+        reason = f"{what}, with SSH on 2222: no new connection in time, so the host undid it"
+        assert reason in said
+    assert [lab.ssh(_FIREWALL, host).stdout for host in (0, 1)] == before
+    running.deploy(lab)
+    on = [lab.ssh("sudo ufw status; systemctl is-active firewalld", host).stdout for host in (0, 1)]
+    assert "active" in on[0].splitlines()
+    assert "Status: active" in on[1]
