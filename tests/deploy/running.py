@@ -30,7 +30,7 @@ stat -c '%n %a %U %G' /var/log/oauth_server.log
 getent passwd oauth_user; getent group oauth_group
 if command -v dpkg-query > /dev/null; then dpkg-query -W; else rpm -qa | sort; fi
 if command -v firewall-cmd > /dev/null; then firewall-cmd --list-all-zones; fi
-nft --handle list tables
+nft --handle list ruleset | grep ^table
 sysctl net.ipv4.tcp_syncookies net.core.somaxconn net.ipv4.conf.all.rp_filter
 systemctl show --property=Id,ActiveState,UnitFileState,MainPID,NRestarts,ActiveEnterTimestamp \
   oauth-server.service oauth-server.socket nginx redis-server redis chrony chronyd fail2ban \

@@ -21,6 +21,7 @@ each_kind = pytest.mark.parametrize("host", range(3), ids=KINDS)
 
 _PYTHON = "/usr/bin/python3.11"
 _LIMIT = 4
+BANNED = "192.0.2.9"
 _SET = f"{{'firewall': {{'connections_per_source': {_LIMIT}, 'new_connections_per_second': 0}}}}"
 
 # What an operator has besides, with a set and a rule that nothing in this file meets.
@@ -76,7 +77,7 @@ def root(lab: RunningLab, host: int, script: str) -> str:
 
 def tables(lab: RunningLab, host: int) -> str:
     """With handles: a table that was made anew has another one."""
-    return root(lab, host, "nft --handle list tables")
+    return root(lab, host, "nft --handle list ruleset | grep ^table")
 
 
 def ours(lab: RunningLab, host: int) -> str:
@@ -218,25 +219,42 @@ class TestEachSource:
             assert again == _LIMIT
 
 
+def wait_for_ban(lab: RunningLab, host: int) -> None:
+    deadline = time.monotonic() + 30
+    while BANNED not in root(lab, host, "nft list table inet portcullis-bans || true"):
+        assert time.monotonic() < deadline, "the ban did not come back"
+        time.sleep(0.3)
+
+
 class TestComesBack:
     """Last: what flushes all rules takes ufw's and firewalld's along."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    def banned(self, lab: RunningLab) -> None:
+        for host in range(3):
+            root(lab, host, f"fail2ban-client set oauth-server banip {BANNED}")
+            wait_for_ban(lab, host)
 
     @pytest.mark.parametrize(
         ("host", "reload"),
         [(EL, "firewall-cmd --reload"), (EL, "systemctl restart firewalld"),
          (UBUNTU, "ufw reload"), (UBUNTU, "systemctl restart ufw")],
     )  # fmt: skip
-    def test_a_reload_of_the_hosts_own_does_not_touch_it(
+    def test_a_reload_of_the_hosts_own_touches_neither_it_nor_the_bans(
         self, lab: RunningLab, host: int, reload: str
     ) -> None:
-        before = root(lab, host, "nft --handle list tables | grep portcullis"), ours(lab, host)
+        def seen() -> tuple[list[str], str]:
+            named = [line for line in tables(lab, host).splitlines() if "portcullis" in line]
+            return named, ours(lab, host)
+
+        before = seen()
         root(lab, host, reload)
-        after = root(lab, host, "nft --handle list tables | grep portcullis"), ours(lab, host)
-        assert after == before
+        assert seen() == before
+        assert BANNED in root(lab, host, "nft list table inet portcullis-bans")
 
     @pytest.mark.parametrize("verb", ["restart", "reload"])
     @each_kind
-    def test_it_follows_nftables_service_which_flushes_everything(
+    def test_it_follows_nftables_service_which_flushes_everything_and_so_do_the_bans(
         self, lab: RunningLab, host: int, verb: str
     ) -> None:
         before = ours(lab, host)
@@ -245,12 +263,16 @@ class TestComesBack:
         root(lab, host, f"systemctl start nftables; systemctl {verb} nftables")
         assert "operators" not in tables(lab, host)
         assert ours(lab, host) == before
+        wait_for_ban(lab, host)
 
     @each_kind
-    def test_it_is_there_after_a_reboot(self, lab: RunningLab, host: int) -> None:
+    def test_it_is_there_after_a_reboot_and_so_are_the_bans(
+        self, lab: RunningLab, host: int
+    ) -> None:
         before = ours(lab, host)
         reboot(lab, host)
         assert ours(lab, host) == before
+        wait_for_ban(lab, host)
 
     def test_after_all_of_that_nothing_is_left_to_change(self, lab: RunningLab) -> None:
         assert running.pending(lab) == []
