@@ -4,7 +4,6 @@ from pyinfra import host, inventory
 
 from roles.base.facts import ServiceAccount
 from roles.base.tasks import base
-from roles.certificate_data import AcmeData
 from roles.certificates.acme.layout import WEBROOT
 from roles.certificates.acme.tasks import acme
 from roles.certificates.tasks import certificates
@@ -19,6 +18,7 @@ from roles.firewall.ufw import UfwRules
 from roles.gateway.facts import HasIpv6
 from roles.gateway.layout import LAYOUTS as GATEWAY
 from roles.gateway.tasks import Upstream, gateway
+from roles.hostdata.certificates import AcmeData
 from roles.logrotate.tasks import logrotate
 from roles.oauth_server.fleet import Others, joiners
 from roles.oauth_server.tasks import DistantStore, oauth_server, trusting

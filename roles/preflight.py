@@ -9,10 +9,11 @@ from pyinfra.api import Host, Inventory
 from pyinfra.connectors.fake import FakeConnector
 from pyinfra.connectors.ssh import SSHConnector
 
-from roles import hostdata, lock, sudo_password, topology
+from roles import lock, sudo_password, topology
 from roles.connection import losses_are_failures
 from roles.facts import HostSystem
-from roles.hostdata import HostData, HostDataError
+from roles.hostdata.check import HostDataError, validate
+from roles.hostdata.host import HostData
 from roles.platform import Target, UnsupportedPlatformError, identify
 from roles.topology import Place
 
@@ -61,9 +62,7 @@ _known: WeakKeyDictionary[Host, HostData] = WeakKeyDictionary()
 
 def _validated(member: Host) -> HostData:
     if member not in _known:
-        _known[member] = hostdata.validate(
-            member.name, member.data.dict(), connection_keys=_CONNECTION_KEYS
-        )
+        _known[member] = validate(member.name, member.data.dict(), connection_keys=_CONNECTION_KEYS)
     return _known[member]
 
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from roles.certificate_data import AcmeData, LocalCaData
-from roles.hostdata import HostData
+from roles.hostdata.certificates import AcmeData, LocalCaData
+from roles.hostdata.host import HostData
 from roles.platform import Platform
 
 SERVERS, GATEWAYS, STATE = GROUPS = ("auth_servers", "gateways", "state")

@@ -13,9 +13,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from pyinfra.api import HiddenValue
 
-from roles.certificate_data import CertificateFilesData
 from roles.certificates.pair import DAMAGED, CertificateError, Pair, certificate_pem, key_pem
 from roles.certificates.rules import PrivateKey, faults, warnings
+from roles.hostdata.certificates import CertificateFilesData
 
 _MAX_BYTES = 1 << 20
 _BEGIN = b"-----BEGIN CERTIFICATE-----"

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pyinfra.api import HiddenValue
 
-from roles.certificate_data import LocalCaData
 from roles.certificates.authority import Authority, self_signed
 from roles.certificates.pair import DAMAGED, CertificateError, Pair, certificate_pem, key_pem
+from roles.hostdata.certificates import LocalCaData
 from roles.secrets import Source
 
 # What encrypts the key (PKCS#8, PBES2) makes a guess cheap: the passphrase has to be a good one.

@@ -6,7 +6,6 @@ from pyinfra import host, logger
 from pyinfra.api import deploy
 from pyinfra.api.operation import OperationMeta
 
-from roles.certificate_data import AcmeData, CertificateFilesData, CertificatesData, LocalCaData
 from roles.certificates.acme.placeholder import placeholder_pair
 from roles.certificates.acme.retirement import acme_retired
 from roles.certificates.files import FilesSource
@@ -14,6 +13,12 @@ from roles.certificates.local_ca import LocalCaSource
 from roles.certificates.operations import encrypted_ca_key, installed_pair
 from roles.certificates.pair import CertificateError, PairSource
 from roles.errors import DeployError
+from roles.hostdata.certificates import (
+    AcmeData,
+    CertificateFilesData,
+    CertificatesData,
+    LocalCaData,
+)
 from roles.questions import rehearsing
 
 

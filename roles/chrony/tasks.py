@@ -7,7 +7,7 @@ from pyinfra.api import deploy
 from roles.chrony.layout import LAYOUTS
 from roles.drop_ins import drop_in
 from roles.files import managed_file, render
-from roles.hostdata import ChronyData
+from roles.hostdata.services import ChronyData
 from roles.platform import Platform
 from roles.services import running
 from roles.units import VERIFY

@@ -8,7 +8,7 @@ from pyinfra.api import deploy
 from roles.drop_ins import drop_in
 from roles.fail2ban.facts import SshPeer
 from roles.files import managed_file, render
-from roles.hostdata import Fail2banData
+from roles.hostdata.services import Fail2banData
 from roles.paths import Directory, directories
 from roles.platform import Platform
 from roles.services import running

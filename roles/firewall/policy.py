@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from roles.files import render
 from roles.firewall.survey import Listener, Survey
-from roles.firewall_data import FirewallData
+from roles.hostdata.firewall import FirewallData
 from roles.platform import Platform
 from roles.topology import REDIS_PORT, Place
 

@@ -15,7 +15,7 @@ from roles.firewall.policy import Keeper, closed, keeper, openings, table
 from roles.firewall.survey import FirewallSurvey, Listener, SshPort
 from roles.firewall.table import table_kept, table_loaded
 from roles.firewall.ufw import UfwRules, check_ufw, ufw_ports_open, ufw_switched_on
-from roles.firewall_data import FirewallData
+from roles.hostdata.firewall import FirewallData
 from roles.platform import Platform
 from roles.topology import Place
 

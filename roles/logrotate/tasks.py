@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra.api import deploy
 
 from roles.files import managed_file, render
-from roles.hostdata import LogrotateData
+from roles.hostdata.services import LogrotateData
 from roles.logrotate.layout import LAYOUTS
 from roles.platform import Platform
 from roles.services import running

@@ -11,7 +11,9 @@ from pyinfra.api.operation import OperationMeta
 
 from roles.errors import DeployError
 from roles.files import managed_file, render
-from roles.hostdata import ClientData, OAuthServerData, UserData
+from roles.hostdata.clients import ClientData, UserData
+from roles.hostdata.pkcs11 import Pkcs11Data
+from roles.hostdata.server import OAuthServerData
 from roles.oauth_server import preview
 from roles.oauth_server.facts import CURRENT, KEYS, RELEASES
 from roles.oauth_server.fleet import FLEET, Others, fleet_file, identity
@@ -25,7 +27,6 @@ from roles.oauth_server.release import build
 from roles.paths import Directory, directories, owned_file
 from roles.platform import Target
 from roles.services import running
-from roles.token_data import Pkcs11Data
 from roles.topology import REDIS_PORT, Place
 from roles.units import VERIFY
 

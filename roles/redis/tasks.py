@@ -9,7 +9,7 @@ from pyinfra.api.operation import OperationMeta
 
 from roles.drop_ins import drop_in
 from roles.files import managed_file, render
-from roles.hostdata import RedisData
+from roles.hostdata.services import RedisData
 from roles.paths import Directory, directories
 from roles.platform import Platform
 from roles.redis.credentials import ACL, HASH, PASSWORD, credentials

@@ -7,7 +7,7 @@ from pyinfra.api import deploy
 
 from roles.errors import DeployError
 from roles.files import managed_file, render
-from roles.hostdata import SysctlData
+from roles.hostdata.services import SysctlData
 from roles.questions import rehearsing
 from roles.sysctl.facts import LiveSettings, OwnConntrack, matching
 from roles.sysctl.keeping import DROP_IN, OwnValues, is_kept, keeping

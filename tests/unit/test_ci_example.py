@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pyinfra.connectors.ssh import SSHConnector
 
-from roles import hostdata
+from roles.hostdata.check import validate
 from tests.ci_example import DIRECTORY, ROOT, WORKFLOWS, jobs, steps
 
 each_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
@@ -150,9 +150,7 @@ def test_the_inventory_is_valid(container: bool, tmp_path: Path) -> None:
     )
     (machine,) = json.loads(said.stdout)
     assert {"auth_servers", "gateways", "state"} <= set(machine["groups"])
-    data = hostdata.validate(
-        "machine", machine["data"], connection_keys=frozenset(SSHConnector.data_meta)
-    )
+    data = validate("machine", machine["data"], connection_keys=frozenset(SSHConnector.data_meta))
     assert data.oauth_server.issuer == "https://192.0.2.7"
     assert data.chrony.steer_clock is not container
 

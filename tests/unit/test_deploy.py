@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from roles.hostdata import HostDataError
+from roles.hostdata.check import HostDataError
 from roles.oauth_server import tasks
 from roles.oauth_server.release import Release
 from roles.platform import Platform

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pyinfra.connectors.ssh import SSHConnector
 
-from roles import hostdata
+from roles.hostdata.check import validate
 from roles.topology import GROUPS, places
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,9 +41,7 @@ def test_the_production_example_is_valid_for_every_host(example: dict[str, dict[
     assert set(example) == {"auth1.example.net", "auth2.example.net"}
     for name, host in example.items():
         assert {"auth_servers", "gateways", "state"} <= set(host["groups"])
-        data = hostdata.validate(
-            name, host["data"], connection_keys=frozenset(SSHConnector.data_meta)
-        )
+        data = validate(name, host["data"], connection_keys=frozenset(SSHConnector.data_meta))
         assert data.oauth_server.issuer == f"https://{name}"
 
 
@@ -57,8 +55,7 @@ def test_the_example_of_a_fleet_is_one() -> None:
     hosts = _known("fleet.example.py")
     keys = frozenset(SSHConnector.data_meta)
     data = {
-        name: hostdata.validate(name, host["data"], connection_keys=keys)
-        for name, host in hosts.items()
+        name: validate(name, host["data"], connection_keys=keys) for name, host in hosts.items()
     }
     groups = {name: frozenset(host["groups"]) & set(GROUPS) for name, host in hosts.items()}
     found, faults = places(groups, data)

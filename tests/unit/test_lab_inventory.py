@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pyinfra.connectors.ssh import connector_data_meta
 
-from roles import hostdata
+from roles.hostdata.check import validate
 
 INVENTORY = Path(__file__).parents[2] / "inventories/lab.py"
 SECRET = "a secret of this lab"
@@ -61,7 +61,7 @@ def test_every_host_is_in_all_three_groups(inventory: dict[str, Any]) -> None:
 
 def test_its_host_data_is_what_the_roles_accept(inventory: dict[str, Any]) -> None:
     for name, data in inventory["auth_servers"]:
-        valid = hostdata.validate(name, data, connection_keys=frozenset(connector_data_meta))
+        valid = validate(name, data, connection_keys=frozenset(connector_data_meta))
         assert valid.oauth_server.issuer == f"https://{data['ssh_hostname']}"
         assert valid.chrony.servers == ("10.213.4.1",)
         assert valid.chrony.steer_clock is False

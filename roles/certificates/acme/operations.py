@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand
 
-from roles.certificate_data import AcmeData
 from roles.certificates import names
 from roles.certificates.acme.facts import LINEAGE, STAMP, CertbotCertificate, Issued
 from roles.certificates.acme.layout import WEBROOT
 from roles.certificates.facts import Installed, InstalledPair, sound_layout
 from roles.certificates.pair import DAMAGED
+from roles.hostdata.certificates import AcmeData
 from roles.questions import operation
 
 TAKE_OVER = "/usr/local/sbin/portcullis-certificate"

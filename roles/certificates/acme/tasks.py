@@ -7,7 +7,6 @@ from pathlib import Path
 from pyinfra import host
 from pyinfra.api import deploy
 
-from roles.certificate_data import AcmeData
 from roles.certificates.acme.facts import LINEAGE, STAMP
 from roles.certificates.acme.layout import LAYOUTS, WEBROOT
 from roles.certificates.acme.operations import CA_FILE, TAKE_OVER, acme_certificate
@@ -15,6 +14,7 @@ from roles.certificates.operations import INSTALL
 from roles.certificates.pair import CertificateError
 from roles.drop_ins import drop_in
 from roles.files import managed_file, render
+from roles.hostdata.certificates import AcmeData
 from roles.paths import Directory, directories
 from roles.platform import Platform
 from roles.services import running

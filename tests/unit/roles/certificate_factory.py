@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from pyinfra.api import HiddenValue
 
-from roles.certificate_data import LocalCaData
 from roles.certificates import names
 from roles.certificates.local_ca import LocalCaSource
 from roles.certificates.pair import certificate_pem, key_pem
+from roles.hostdata.certificates import LocalCaData
 from roles.secrets import Source
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from pyinfra.api import HiddenValue, StringCommand
 
-from roles.certificate_data import CertificateFilesData
 from roles.certificates import facts, operations
 from roles.certificates.facts import DIRECTORY, Installed, InstalledPair, sound_layout
 from roles.certificates.local_ca import LocalCaSource, establish
 from roles.certificates.pair import CertificateError, Pair, PairSource, key_pem
 from roles.certificates.tasks import certificates
+from roles.hostdata.certificates import CertificateFilesData
 from roles.platform import Platform
 from roles.secrets import Source
 from tests.unit.roles.certificate_factory import DAY, NOW, PASSPHRASE, Entity, ca_source, local_ca

@@ -10,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pyinfra.api import FactBase
 
-from roles.certificate_data import AcmeData
 from roles.certificates.acme import operations
 from roles.certificates.acme.facts import CertbotCertificate, Issued
 from roles.certificates.acme.operations import CA_FILE, TAKE_OVER, acme_certificate
@@ -18,6 +17,7 @@ from roles.certificates.acme.tasks import acme
 from roles.certificates.facts import Installed, InstalledPair, sound_layout
 from roles.certificates.pair import CertificateError
 from roles.certificates.tasks import certificates
+from roles.hostdata.certificates import AcmeData
 from roles.platform import Platform
 from tests.unit.roles.certificate_factory import DAY, NOW, Entity, local_ca
 from tests.unit.roles.fakehost import FakeHost

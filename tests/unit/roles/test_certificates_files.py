@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from roles.certificate_data import CertificateFilesData
 from roles.certificates import names
 from roles.certificates.files import FilesSource
 from roles.certificates.pair import CertificateError
 from roles.certificates.rules import faults, warnings
+from roles.hostdata.certificates import CertificateFilesData
 from roles.secrets import SecretError, Source
 from tests.unit.roles.certificate_factory import DAY, NOW, Entity
 

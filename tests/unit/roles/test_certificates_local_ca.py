@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from pyinfra.api import HiddenValue
 
-from roles.certificate_data import LocalCaData
 from roles.certificates import authority as authorities
 from roles.certificates import local_ca
 from roles.certificates.local_ca import LocalCaSource, establish, load
 from roles.certificates.pair import CertificateError, key_pem
+from roles.hostdata.certificates import LocalCaData
 from roles.secrets import SecretError, Source
 from tests.unit.roles.certificate_factory import DAY, NOW, PASSPHRASE, Entity, ca_source
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from roles.certificate_data import CertificateFilesData
 from roles.certificates.files import FilesSource
 from roles.certificates.pair import CertificateError
+from roles.hostdata.certificates import CertificateFilesData
 from roles.secrets import Source
 
 NAME = "auth.example.com"

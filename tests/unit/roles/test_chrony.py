@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from roles.chrony.tasks import chrony
-from roles.hostdata import ChronyData
+from roles.hostdata.services import ChronyData
 from roles.platform import Platform
 from tests.unit.roles.fakehost import FakeHost
 

@@ -17,7 +17,7 @@ import pytest
 
 from roles.fail2ban.facts import SshPeer
 from roles.fail2ban.tasks import GATEWAY, fail2ban
-from roles.hostdata import Fail2banData
+from roles.hostdata.services import Fail2banData
 from roles.platform import Platform
 from tests.unit.roles.fakehost import FakeHost
 

@@ -6,7 +6,7 @@ import pytest
 
 from roles.errors import DeployError
 from roles.firewall.tasks import firewall
-from roles.firewall_data import FirewallData
+from roles.hostdata.firewall import FirewallData
 from roles.platform import Platform
 from roles.topology import Place
 from tests.unit.roles.fakehost import FakeHost

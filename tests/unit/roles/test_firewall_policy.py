@@ -6,7 +6,7 @@ import pytest
 
 from roles.firewall.policy import Keeper, Networks, Opening, closed, keeper, openings, table
 from roles.firewall.survey import FirewallSurvey, Listener, Survey
-from roles.firewall_data import FirewallData, OpenPortData
+from roles.hostdata.firewall import FirewallData, OpenPortData
 from roles.platform import Platform
 from roles.topology import Fleet, Member, Place
 

@@ -10,21 +10,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from roles.certificate_data import AcmeData, CertificateFilesData, LocalCaData
-from roles.firewall_data import FirewallData, OpenPortData
-from roles.hostdata import (
-    ChronyData,
-    ClientData,
-    Fail2banData,
-    HostData,
-    LogrotateData,
-    OAuthServerData,
-    RedisData,
-    SysctlData,
-    UserData,
-)
+from roles.hostdata.certificates import AcmeData, CertificateFilesData, LocalCaData
+from roles.hostdata.clients import ClientData, UserData
+from roles.hostdata.firewall import FirewallData, OpenPortData
+from roles.hostdata.host import HostData
+from roles.hostdata.pkcs11 import Pkcs11Data
+from roles.hostdata.server import OAuthServerData
+from roles.hostdata.services import ChronyData, Fail2banData, LogrotateData, RedisData, SysctlData
 from roles.secrets import Source
-from roles.token_data import Pkcs11Data
 
 PAGE = (Path(__file__).parents[3] / "docs" / "inventory.md").read_text()
 MODELS: dict[str, list[type[BaseModel]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roles.hostdata import LogrotateData
+from roles.hostdata.services import LogrotateData
 from roles.logrotate.tasks import logrotate
 from roles.platform import Platform
 from tests.unit.roles.fakehost import FakeHost

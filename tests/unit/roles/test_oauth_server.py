@@ -14,7 +14,9 @@ import yaml
 
 from roles.errors import DeployError
 from roles.gateway.layout import LAYOUTS as GATEWAY
-from roles.hostdata import ClientData, HostDataError, OAuthServerData, UserData, validate
+from roles.hostdata.check import HostDataError, validate
+from roles.hostdata.clients import ClientData, UserData
+from roles.hostdata.server import OAuthServerData
 from roles.oauth_server import tasks
 from roles.oauth_server.fleet import Others
 from roles.oauth_server.release import Release
@@ -300,7 +302,7 @@ def test_the_pin_of_a_token_is_roots_and_handed_over_by_systemd(
         assert "\nSupplementaryGroups=softhsm\n" in unit
         assert "\nReadWritePaths=/var/lib/softhsm/tokens\n" in unit
         assert "\nDevicePolicy=closed\nDeviceAllow=/dev/tpmrm0 rw\n" in unit
-        assert "\nIPAddressAllow=10.0.0.9/32\n" in unit
+        assert "\nIPAddressAllow=10.0.0.9\n" in unit
     rotation = host.files["/etc/systemd/system/oauth-key-rotate.service"].content
     # As long as a token may take for two keys (pkcs11/source.py).
     assert "\nTimeoutStartSec=1500\n" in rotation

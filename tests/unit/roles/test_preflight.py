@@ -8,12 +8,13 @@ import pytest
 from pyinfra import host, inventory
 from pyinfra.api.exceptions import PyinfraError
 
-from roles.hostdata import HostData, HostDataError
+from roles.hostdata.check import HostDataError
+from roles.hostdata.host import HostData
 from roles.platform import Platform, Target, UnsupportedPlatformError
 from roles.preflight import preflight
 from roles.topology import Place
 from tests.unit.roles.fakehost import OS_RELEASES, FakeHost
-from tests.unit.roles.test_hostdata import VALID
+from tests.unit.roles.hostdata.inventory import VALID
 
 SYSTEM = "uname -m; for python in"
 

@@ -15,7 +15,7 @@ import pytest
 
 from roles import history
 from roles.files import render
-from roles.hostdata import RedisData
+from roles.hostdata.services import RedisData
 from roles.platform import Platform
 from roles.redis import credentials
 from roles.redis.tasks import redis

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from roles.errors import DeployError
-from roles.hostdata import SysctlData
+from roles.hostdata.services import SysctlData
 from roles.platform import Platform
 from roles.sysctl import ufw
 from roles.sysctl.settings import SETTINGS, chosen, proc_path

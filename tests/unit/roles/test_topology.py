@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from roles import hostdata
-from roles.hostdata import HostData
+from roles.hostdata.check import validate
+from roles.hostdata.host import HostData
 from roles.topology import GROUPS, Member, Place, places
-from tests.unit.roles.test_hostdata import VALID, acme
+from tests.unit.roles.hostdata.inventory import VALID, acme
 
 ALL = frozenset(GROUPS)
 SERVER, GATEWAY, STATE = (frozenset({group}) for group in GROUPS)
@@ -19,7 +19,7 @@ FLEET = {"a": SERVER, "b": SERVER, "c": GATEWAY | STATE}
 def data(**of_each: dict[str, Any]) -> dict[str, HostData]:
     """By host: what is changed of sound data, whose address follows from the place in the list."""
     return {
-        name: hostdata.validate(
+        name: validate(
             name, {**VALID, "address": f"10.0.0.{n}", **changes}, connection_keys=frozenset()
         )
         for n, (name, changes) in enumerate(of_each.items(), start=1)

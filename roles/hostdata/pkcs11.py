@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from roles.schema import Data
+from roles.hostdata.schema import Data, Network
 from roles.secrets import Source
 
 _PATH = r"^(/[A-Za-z0-9._+@-]+)+$"
@@ -22,14 +21,6 @@ def _label(value: str) -> str:
     return value
 
 
-def _network(value: str) -> str:
-    try:
-        return str(ip_network(value))
-    except ValueError:
-        raise ValueError("must be an IP address or a network such as 10.0.0.0/8") from None
-
-
-Network = Annotated[str, AfterValidator(_network)]
 Path = Annotated[str, Field(pattern=_PATH)]
 Paths = Annotated[tuple[Path, ...], Field(strict=False)]
 

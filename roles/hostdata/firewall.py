@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from roles.schema import Data, Network
+from roles.hostdata.schema import Data, Network
 
 Networks = Annotated[tuple[Network, ...], Field(strict=False)]
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from roles.schema import Data
+from roles.hostdata.schema import Data
 from roles.secrets import LocalPath, Source
 
 
