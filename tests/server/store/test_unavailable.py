@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from oauth_server.errors import UnavailableError
-from oauth_server.store.interface import RevocationKind, TokenIdentity
+from oauth_server.store.interface import Consent, RevocationKind, Session, TokenIdentity
 from oauth_server.store.redis import RedisStore
 from oauth_server.store.redis.endpoint import Socket
 from tests.redis.server import Server
-from tests.store_contract.grants import Grant, begun, random_digest
+from tests.store_contract.grants import MINUTE, Grant, begun, random_digest
 
 pytestmark = pytest.mark.anyio
 
@@ -123,6 +123,50 @@ async def test_a_revocation_that_is_no_time_revokes_all_until_it_is_gone(redis: 
             client.delete(key)
     assert not await store.is_revoked(token)
     await store.close()
+
+
+@pytest.mark.parametrize("garbage", [b"x", b"{}", b"\xff", b"-1", b""])
+async def test_what_another_program_has_written_is_an_error_with_a_word(
+    redis: Server, garbage: bytes
+) -> None:
+    """Each field of all that is kept, one after the other: also what a newer version may write."""
+    store = redis.store()
+    grant, unspent, session = await begun(store), Grant(), random_digest()
+    subject, client_id = grant.authorization.subject, grant.authorization.client_id
+    await unspent.save(store)
+    given = Consent(scope="telemetry:read", given_at=1)
+    await store.remember_consent(subject, client_id, given)
+    login = Session(subject=subject, auth_time=1, credential="x")
+    await store.open_session(session, login, lifetime=MINUTE)
+    steps: list[Callable[[], Awaitable[object]]] = [
+        lambda: store.present_code(unspent.code, unspent.proof),
+        lambda: grant.present(store, grant.first),
+        lambda: store.find_refresh_token(grant.token()),
+        lambda: store.find_consent(subject, client_id),
+        lambda: store.list_consents(subject),
+        lambda: store.find_session(session),
+    ]
+    said: set[str | None] = set()
+
+    async def take_all() -> None:
+        for step in steps:
+            try:
+                await step()
+            except UnavailableError as error:
+                said.add(error.reason)
+
+    with redis.examine() as client:
+        for key in client.scan_iter("oauth:*", _type="HASH"):
+            for name, value in client.hgetall(key).items():
+                client.hset(key, name, garbage)
+                await take_all()
+                client.hset(key, name, value)
+        for key in client.scan_iter("oauth:session:*"):
+            client.set(key, garbage)
+            await take_all()
+    await store.close()
+    assert said
+    assert said <= {"store_unreadable", "store_error"}
 
 
 async def test_a_redis_that_is_still_reading_its_file_is_named(redis: Server) -> None:

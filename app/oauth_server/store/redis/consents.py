@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from oauth_server.store.interface import Consent
 from oauth_server.store.redis import scripts
-from oauth_server.store.redis.part import REVOCATIONS, Part, encoded
+from oauth_server.store.redis.part import REVOCATIONS, Part, decoded, encoded
 
 
 class RedisConsents(Part):
@@ -35,4 +33,4 @@ def _key(subject: str) -> str:
 
 
 def _consent(text: str) -> Consent:
-    return msgspec.json.decode(text, type=Consent)
+    return decoded(text, Consent)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from oauth_server.models import Authorization
 from oauth_server.store.interface import Digest, RefreshToken, Replay
 from oauth_server.store.redis import scripts
-from oauth_server.store.redis.part import REVOCATIONS, Part, authorization, outcome
+from oauth_server.store.redis.part import REVOCATIONS, Part, decoded, outcome
 
 
 class RedisFamilies(Part):
@@ -46,7 +46,7 @@ class RedisFamilies(Part):
         found = await self._redis.script(
             scripts.FIND_REFRESH_TOKEN, _keys(token), token.family, token.handle, token.secret
         )
-        return None if found is None else (authorization(found[0]), found[1])
+        return None if found is None else (decoded(found[0], Authorization), found[1])
 
 
 def _keys(token: RefreshToken) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TypeVar
 
 import msgspec
 
+from oauth_server.errors import UnavailableError
 from oauth_server.models import Authorization
 from oauth_server.store.interface import Replay
 from oauth_server.store.redis.connections import Connections
@@ -13,7 +15,7 @@ from oauth_server.store.redis.connections import Connections
 REVOCATIONS = ["revocations", "oauth:revocations"]
 """The keys of each script that may revoke: the stream, and when each of its entries is over."""
 
-_authorization = msgspec.json.Decoder(Authorization)
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 class Part:
@@ -30,8 +32,14 @@ def encoded(value: msgspec.Struct) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def authorization(text: str) -> Authorization:
-    return _authorization.decode(text)
+def decoded(text: str, kind: type[_Struct]) -> _Struct:
+    """Raises UnavailableError for what another version or another program has written."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError as error:
+        raise UnavailableError(
+            "The store holds what this server does not understand.", reason="store_unreadable"
+        ) from error
 
 
 def outcome(reply: list[str] | None) -> Authorization | Replay | None:
@@ -39,4 +47,4 @@ def outcome(reply: list[str] | None) -> Authorization | Replay | None:
     if reply is None:
         return None
     kind, value = reply
-    return Replay(value) if kind == "replay" else authorization(value)
+    return Replay(value) if kind == "replay" else decoded(value, Authorization)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import msgspec
-
 from oauth_server.store.interface import Digest, Session
-from oauth_server.store.redis.part import Part, encoded, milliseconds
+from oauth_server.store.redis.part import Part, decoded, encoded, milliseconds
 
 
 class RedisSessions(Part):
@@ -21,7 +19,7 @@ class RedisSessions(Part):
 
     async def find_session(self, session_id: Digest) -> Session | None:
         found = await self._redis.command("find_session", "GET", _key(session_id))
-        return None if found is None else msgspec.json.decode(found, type=Session)
+        return None if found is None else decoded(found, Session)
 
     async def close_session(self, session_id: Digest) -> None:
         await self._redis.command("close_session", "DEL", _key(session_id))

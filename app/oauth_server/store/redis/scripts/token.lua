@@ -8,7 +8,7 @@ local function find_family(key, name, handle)
     return nil
   end
   return {current = found[2], previous = found[3], rotated = tonumber(found[4] or 0),
-    client_id = found[5], authorization = found[8], ends = tonumber(found[9])}
+    client_id = found[5], authorization = found[8], ends = assert(tonumber(found[9]))}
 end
 
 -- KEYS[3] is the family; ARGV: its name, handle, secret, client_id, microseconds of grace.
