@@ -9,7 +9,10 @@ from pathlib import Path
 
 from tests.attacks.arena import Arena
 
-_READ = "cat /proc/net/netstat /proc/net/snmp"
+# In the form of the first two: how many connections the firewall keeps in its table.
+_READ = """cat /proc/net/netstat /proc/net/snmp
+printf 'Conntrack: Count\\nConntrack: %s\\n' \
+  $(cat /proc/sys/net/netfilter/nf_conntrack_count 2> /dev/null || echo 0)"""
 _MEMORY = "cat /proc/$(systemctl show --value --property=MainPID oauth-server)/status"
 
 
