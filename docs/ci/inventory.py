@@ -4,7 +4,7 @@ PORTCULLIS_CI is the directory with ssh's `config` and `known_hosts`; the CA is 
 its key encrypted with CA_PASSPHRASE.
 PORTCULLIS_ADDRESS is where clients reach the machine. PROBE_CLIENT_SECRET is the secret of the
 client that the audit fetches a token as. PORTCULLIS_CONTAINER says that the machine has no clock
-of its own.
+of its own, and PORTCULLIS_TIME_SERVERS whom chrony asks where it cannot reach the NTP pool.
 """
 
 import os
@@ -12,6 +12,7 @@ import os
 from roles.fast_ssh import CONNECT_KWARGS
 
 _FILES = os.environ["PORTCULLIS_CI"]
+_TIME_SERVERS = os.environ.get("PORTCULLIS_TIME_SERVERS", "").split()
 
 auth_servers = [
     (
@@ -28,7 +29,10 @@ auth_servers = [
                 "directory": f"{_FILES}/ca",
                 "passphrase": {"env": "CA_PASSPHRASE"},
             },
-            "chrony": {"steer_clock": "PORTCULLIS_CONTAINER" not in os.environ},
+            "chrony": {
+                "steer_clock": "PORTCULLIS_CONTAINER" not in os.environ,
+                **({"servers": _TIME_SERVERS} if _TIME_SERVERS else {}),
+            },
             "clients": [
                 {
                     "client_id": "ci_probe",

@@ -93,6 +93,12 @@ tar -C /etc/firewalld -czf - zones | base64
 echo END_OF_FILES"""
 
 
+# For systemd it has started when it has its name on the bus, before it loads a rule: a connection
+# in that moment would prove nothing. It answers when it is done, and then NetworkManager tells it
+# of zones.
+_IN_EFFECT = "firewall-cmd -q --state; sleep 3"
+
+
 @operation()
 def firewalld_started(
     ports: tuple[int, ...], ssh: tuple[int, ...]
@@ -106,7 +112,9 @@ def firewalld_started(
     yield from guarded(
         f"start firewalld, with SSH on {', '.join(map(str, ssh))}",
         _SAVE,
-        f"firewall-offline-cmd -q {opened} && systemctl start firewalld.service",
+        f"firewall-offline-cmd -q {opened}",
+        "systemctl start firewalld.service",
+        _IN_EFFECT,
     )
 
 

@@ -49,6 +49,7 @@ def expressions(lab: RunningLab) -> dict[str, str]:
         "${{ matrix.variable }}": "MACHINE_DEBIAN_12",
         "${{ vars[matrix.variable] }}": lab.hosts[0].address,
         "${{ vars.MACHINE_USER }}": "",
+        "${{ vars.TIME_SERVERS }}": f"{lab.hosts[0].address.rpartition('.')[0]}.1",
         "${{ secrets.MACHINE_SSH_KEY }}": (lab.directory / "id_ed25519").read_text(),
         "${{ secrets.MACHINE_KNOWN_HOSTS }}": f"{lab.hosts[0].address} {known[1]} {known[2]}",
     }
@@ -84,7 +85,10 @@ def test_each_step_does_on_a_lab_host_what_its_name_says(make_lab: MakeLab, tmp_
 
 
 def test_a_variable_that_names_no_machine_is_said_by_its_name(tmp_path: Path) -> None:
-    names = ("vars[matrix.variable]", "vars.MACHINE_USER", "secrets.MACHINE_SSH_KEY")
+    names = (
+        "vars[matrix.variable]", "vars.MACHINE_USER", "vars.TIME_SERVERS",
+        "secrets.MACHINE_SSH_KEY",
+    )  # fmt: skip
     empty = {f"${{{{ {name} }}}}": "" for name in (*names, "secrets.MACHINE_KNOWN_HOSTS")}
     runner = Runner(tmp_path, {**empty, "${{ matrix.variable }}": "MACHINE_EL_9"})
     (find,) = [step for step in steps(WORKFLOW) if step["name"] == "Find the machine"]

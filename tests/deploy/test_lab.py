@@ -191,6 +191,7 @@ class TestUpAgain:
         running.ssh("sudo touch /etc/kept; sync", 0)
         kill(name, f"{name}-1")
         kill(name, "proxy")
+        kill(name, "time")
         running.ssh("sudo systemctl poweroff", 1)
         deadline = time.monotonic() + 10
         while f"{name}-2" in services.of(name).running() and time.monotonic() < deadline:

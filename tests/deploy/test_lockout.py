@@ -151,10 +151,11 @@ def test_what_cannot_be_loaded_is_undone_at_once(deployed: RunningLab, tmp_path:
 # Neither system lets SSH in by itself any more; whether it is on, its rules, what the kernel holds.
 _CLOSE = """sudo sh -c '
 if command -v ufw; then ufw --force reset; rm -f /etc/ufw/*rules.2*
-else firewall-offline-cmd --set-default-zone=drop; fi > /dev/null 2>&1'"""
+else systemctl disable --now firewalld; firewall-offline-cmd --set-default-zone=drop
+fi > /dev/null 2>&1'"""
 _FIREWALL = """sudo sh -c '
 systemctl is-active firewalld; grep -s ^ENABLED /etc/ufw/ufw.conf
-find /etc/ufw /etc/firewalld -type f -exec sha256sum {} + 2> /dev/null | sort
+find /etc/ufw/ufw.conf /etc/ufw/*.rules /etc/firewalld -type f 2> /dev/null | sort | xargs sha256sum
 nft list tables | grep firewalld; iptables -S INPUT'"""
 
 

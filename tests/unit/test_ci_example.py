@@ -136,8 +136,12 @@ def test_the_audits_options_exist(workflow: Path) -> None:
 
 
 @pytest.mark.parametrize("container", [False, True])
-def test_the_inventory_is_valid(container: bool, tmp_path: Path) -> None:
-    variables = {"PORTCULLIS_CI": str(tmp_path), "PORTCULLIS_ADDRESS": "192.0.2.7"}
+@pytest.mark.parametrize(("named", "servers"), [("", 4), ("192.0.2.8 time.example.org", 2)])
+def test_the_inventory_is_valid(container: bool, named: str, servers: int, tmp_path: Path) -> None:
+    variables = {
+        "PORTCULLIS_CI": str(tmp_path), "PORTCULLIS_ADDRESS": "192.0.2.7",
+        "PORTCULLIS_TIME_SERVERS": named,
+    }  # fmt: skip
     if container:
         variables["PORTCULLIS_CONTAINER"] = "1"
     said = subprocess.run(
@@ -153,6 +157,7 @@ def test_the_inventory_is_valid(container: bool, tmp_path: Path) -> None:
     data = validate("machine", machine["data"], connection_keys=frozenset(SSHConnector.data_meta))
     assert data.oauth_server.issuer == "https://192.0.2.7"
     assert data.chrony.steer_clock is not container
+    assert len(data.chrony.servers) == servers
 
 
 def operation(name: str, *, change: list[str], perhaps: list[str]) -> dict[str, Any]:
