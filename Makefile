@@ -117,7 +117,7 @@ test-lab: .venv ## Lab hosts: converge, break, audit, attack (root, systemd-nspa
 	.venv/bin/pytest tests/attacks  # alone: they want all of the machine
 
 .PHONY: attack-report
-attack-report: .venv ## Attack a plain Debian host and ours, and compare (root; 7 minutes)
+attack-report: .venv ## Attack a plain Debian host and ours, and compare (root; 6 minutes)
 	.venv/bin/python -m tests.attacks.report
 
 .PHONY: sweep

@@ -9,19 +9,21 @@ from pathlib import Path
 
 from tests.attacks.arena import Arena
 
-# In the form of the first two: how many connections the firewall keeps in its table.
-_READ = """cat /proc/net/netstat /proc/net/snmp
-printf 'Conntrack: Count\\nConntrack: %s\\n' \
-  $(cat /proc/sys/net/netfilter/nf_conntrack_count 2> /dev/null || echo 0)"""
+_READ = "cat /proc/net/netstat /proc/net/snmp"
+_TABLE = "cat /proc/sys/net/netfilter/nf_conntrack_count 2> /dev/null || echo 0"
 _MEMORY = "cat /proc/$(systemctl show --value --property=MainPID oauth-server)/status"
 
 
 @dataclass
 class Counted:
-    """What came meanwhile, and for how long (seconds) this machine's cores were busy."""
+    """What came meanwhile, and for how long (seconds) this machine's cores were busy.
+
+    `tracked` is how many connections the firewall's table had at the end.
+    """
 
     kernel: dict[str, int] = field(default_factory=dict)
     busy: float = 0.0
+    tracked: int = 0
 
     def __getitem__(self, name: str) -> int:
         return self.kernel.get(name, 0)
@@ -33,6 +35,7 @@ def counting(arena: Arena) -> Iterator[Counted]:
     before, busy = _kernel(arena), _busy()
     yield counted
     counted.busy = _busy() - busy
+    counted.tracked = int(arena.on_host(_TABLE))
     counted.kernel = {name: value - before.get(name, 0) for name, value in _kernel(arena).items()}
 
 

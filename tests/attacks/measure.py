@@ -18,7 +18,8 @@ from tests.attacks.flood import flood
 
 # No two calls of a test run come from one address: the host remembers what it knows of each.
 _fresh = itertools.count(1)
-_HEAD_START = 3.0
+_HEAD_START = 2.0
+_REARGUARD = 2.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Calls:
 
     request: bytes
     count: int = 100
-    every: float = 0.05
+    every: float = 0.03
     hold: float = 0.5
 
 
@@ -100,7 +101,7 @@ def hold(
     with counting(arena) as counted:
         aggressor = arena.attacker.start(
             "aggressor.py", host=arena.target, port=port, kind=kind, connections=connections,
-            sources=_sources(sources), seconds=came + _HEAD_START + 4,
+            sources=_sources(sources), seconds=_HEAD_START + came + _REARGUARD,
         )  # fmt: skip
         time.sleep(_HEAD_START)
         with _calling(arena, port, calls, outcome):

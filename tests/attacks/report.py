@@ -25,7 +25,7 @@ Attack = Callable[[Arena, int, Calls], Outcome]
 _HEAD = (
     "attack", "host", "success", "connect p50", "p99", "packets/s or connections",
     "CPU µs/packet", "cookies sent", "received", "listen drops",
-    "wscale and SACK", "new in conntrack",
+    "wscale and SACK", "tracked",
 )  # fmt: skip
 # As many a firewall is written: every SYN takes a place in the table of connections.
 _STATEFUL = """table inet plain { chain input { type filter hook input priority 0; policy drop;
@@ -66,7 +66,7 @@ def _told(attack: str, host: str, outcome: Outcome) -> str:
         f"{counted['TcpExtSyncookiesSent']:,}", f"{counted['TcpExtSyncookiesRecv']:,}",
         f"{counted['TcpExtListenDrops']:,}",
         f"{outcome.with_options:.0%}" if packets else "–",
-        f"{counted['ConntrackCount']:,}",
+        f"{counted.tracked:,}",
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 

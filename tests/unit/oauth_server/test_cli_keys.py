@@ -14,7 +14,7 @@ import pytest
 
 from oauth_server import cli
 from oauth_server.cli import keys as commands
-from oauth_server.cli import keys_emergency, owner
+from oauth_server.cli import keys_emergency, keys_verify, owner
 from oauth_server.errors import OperatorError
 from oauth_server.fleet import identity
 from oauth_server.keys import disk, removed, ring, served
@@ -375,7 +375,10 @@ def test_an_owner_without_a_name_is_nobody_to_become(
     assert root.calls == []
 
 
-def test_no_private_key_is_said_or_written_elsewhere(site: Site, capsys: Output) -> None:
+def test_no_private_key_is_said_or_written_elsewhere(
+    site: Site, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys_verify, "_FOLLOWING", 0.0)  # no server runs that could follow
     site.serve(NOW)
     site.now += DAY
     for arguments in (
