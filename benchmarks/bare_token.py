@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 import pkcs11
 from pkcs11 import Mechanism, ObjectClass
 
+from benchmarks.bare import Bare
+
 _CLAIMS = b"x" * 300
 _MECHANISMS = {
     "RS256": (Mechanism.SHA256_RSA_PKCS, None),
@@ -27,17 +29,6 @@ class Key:
     pin: str
     key_id: str
     algorithm: str
-
-
-@dataclass(frozen=True)
-class Bare:
-    signatures: int
-    seconds: float
-    processor: float
-
-    @property
-    def rate(self) -> float:
-        return self.signatures / self.seconds
 
 
 def sign(key: Key, *, processes: int, seconds: float, environment: dict[str, str]) -> Bare:

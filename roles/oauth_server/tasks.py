@@ -181,32 +181,24 @@ def oauth_server(
         content=render("oauth_server/oauth-server-metrics.socket.j2"),
         check=_VERIFY_SOCKET,
     )
+    runs_with = {
+        "python": target.python.path,
+        "current": CURRENT,
+        "redis_unit": redis_unit,
+        "systemd": target.platform.systemd,
+        "pkcs11": data.pkcs11,
+        "store_address": store.address if store else None,
+    }
     unit = managed_file(
         name="Write oauth-server.service [SRV-03]",
         path=f"{_UNITS}/oauth-server.service",
-        content=render(
-            "oauth_server/oauth-server.service.j2",
-            python=target.python.path,
-            current=CURRENT,
-            redis_unit=redis_unit,
-            systemd=target.platform.systemd,
-            pkcs11=data.pkcs11,
-            store_address=store.address if store else None,
-        ),
+        content=render("oauth_server/oauth-server.service.j2", **runs_with),
         check=VERIFY,
     )
     rotation = managed_file(
         name="Write oauth-key-rotate.service [KEY-04]",
         path=f"{_UNITS}/oauth-key-rotate.service",
-        content=render(
-            "oauth_server/oauth-key-rotate.service.j2",
-            python=target.python.path,
-            current=CURRENT,
-            redis_unit=redis_unit,
-            systemd=target.platform.systemd,
-            pkcs11=data.pkcs11,
-            store_address=store.address if store else None,
-        ),
+        content=render("oauth_server/oauth-key-rotate.service.j2", **runs_with),
         check=VERIFY,
     )
     timer = managed_file(
