@@ -45,8 +45,8 @@ class Site:
         )
         monkeypatch.setattr(commands, "_now", lambda: self.now)
 
-    def run(self, *arguments: str) -> int:
-        return cli.main(["keys", *arguments, "--config", str(self.config)])
+    def run(self, command: str, *arguments: str) -> int:
+        return cli.main(["keys", command, "--config", str(self.config), *arguments])
 
     def serve(self, since: datetime) -> None:
         """As the running server would note."""
@@ -148,7 +148,7 @@ def test_an_old_rings_key_that_is_long_overdue_is_no_failure_yet(
 
 def test_an_emergency_says_who_may_still_believe_the_key(site: Site, capsys: Output) -> None:
     stolen = site.kid(State.ACTIVE)
-    assert site.run("emergency", stolen[:8]) == 0
+    assert site.run("emergency", "--", stolen[:8]) == 0
     said = capsys.readouterr().out
     for line in (
         "until 2026-11-25T12:05:00Z", "until 2026-11-25T12:10:00Z", "until 2026-11-26T00:00:00Z",
@@ -171,7 +171,7 @@ def test_the_timer_keeps_a_key_revoked_until_no_server_publishes_it(
     stolen = site.kid(State.ACTIVE)
     monkeypatch.setattr(keys_emergency, "_revoke", revoke)
     site.serve(NOW)
-    site.run("emergency", stolen)
+    site.run("emergency", "--", stolen)
     for _ in range(2):  # the server does not say that it has seen it
         site.run("rotate", "--if-due")
     assert told == 3 * [stolen]
@@ -188,7 +188,7 @@ def test_the_timer_keeps_a_key_revoked_until_no_server_publishes_it(
 def test_a_key_that_is_not_there_is_no_emergency(
     site: Site, capsys: Output, named: str, problem: str
 ) -> None:
-    assert site.run("emergency", named) == 1
+    assert site.run("emergency", "--", named) == 1
     assert problem in capsys.readouterr().err
 
 
@@ -200,11 +200,11 @@ def test_who_tries_an_emergency_again_loses_no_second_key(site: Site, capsys: Ou
     problem = capsys.readouterr().err
     assert f"{stolen} signed until 2026-11-25T12:00:00Z, and was removed" in problem
     assert site.kid(State.ACTIVE) == successor
-    assert site.run("emergency", stolen[:8]) == 0
+    assert site.run("emergency", "--", stolen[:8]) == 0
     assert capsys.readouterr().out == (
         f"{stolen} was removed in an emergency at 2026-11-25T12:00:00Z\n"
     )
-    assert site.run("emergency", successor) == 0
+    assert site.run("emergency", "--", successor) == 0
     site.now += timedelta(hours=1)
     assert site.run("emergency", "active") == 0
 
@@ -215,7 +215,7 @@ def test_an_emergency_that_was_killed_is_finished_by_the_same_command(
     stolen, successor = site.kid(State.ACTIVE), site.kid(State.PENDING)
     (entry,) = rings.entries(site.keys, State.ACTIVE)
     removed.add(site.keys, entry, Reason.EMERGENCY, site.now)
-    assert site.run("emergency", stolen) == 0
+    assert site.run("emergency", "--", stolen) == 0
     assert "what it signed is revoked" in capsys.readouterr().out
     assert site.kid(State.ACTIVE) == successor
 
@@ -245,7 +245,7 @@ def test_a_kid_that_begins_with_a_hyphen_goes_after_two(site: Site, capsys: Outp
     with pytest.raises(SystemExit):
         site.run("emergency", "-abc")
     capsys.readouterr()
-    assert cli.main(["keys", "emergency", "--config", str(site.config), "--", "-abc"]) == 1
+    assert site.run("emergency", "--", "-abc") == 1
     assert "there is no key -abc" in capsys.readouterr().err
 
 
