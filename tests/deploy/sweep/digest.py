@@ -58,6 +58,7 @@ _LEFT_OUT = re.compile(
             r"(file|content) var/lib/redis/.",  # what it holds, in files numbered by its starts
             # The package's own script keeps what a full disk makes of it; ours names no keys.
             r"(file|content) etc/chrony/chrony\.keys",
+            r"(file|content) var/lib/chrony/(chrony\.)?drift",  # what it measured, if it had time
             r"file var/cache/apt/.",  # what it had to fetch, and pieces of its index
             r"(file|content) var/lib/apt/extended_states\.\w{6} ",  # apt's, when it could not write
             r"content var/lib/dpkg/status-old",  # from before its last step
