@@ -52,6 +52,20 @@ def test_a_token_is_active_until_it_is_revoked(server: Server, http: httpx.Clien
     assert " 200 token_revoked introspect client_id=gateway_01 " in lines[-1]
 
 
+def test_why_a_token_is_not_active_is_for_the_log_alone(server: Server, http: httpx.Client) -> None:
+    """RFC 7662 §2.2. A header names to the gateway what the answer says as well, and no more."""
+    value = machine_token(http)
+    revoke(http, value)
+    head, _, _ = value.rpartition(".")
+    for shown, error in ((value, "token_revoked"), (f"{head}.{'A' * 683}", "signature_invalid")):
+        answer = introspect(http, shown)
+        assert answer.json() == INACTIVE
+        assert "x-oauth-error" not in answer.headers
+        assert f" 200 {error} introspect " in server.log()[-1]
+    refused = http.post("/introspect", data={"token": value}, headers=basic("gateway_01", "wrong"))
+    assert refused.headers["x-oauth-error"] == refused.json()["error"] == "invalid_client"
+
+
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
 def test_revoking_either_token_ends_the_family(
     person: Person, http: httpx.Client, which: str

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oauth_server import log
-from oauth_server.errors import ProtocolError
+from oauth_server.errors import ErrorCode, ProtocolError
 from oauth_server.http import exchange as exchanges
 from oauth_server.http.client_address import ClientAddress
 from oauth_server.http.exchange import Exchange
@@ -20,6 +20,9 @@ from oauth_server.http.responses import ErrorResponses
 from oauth_server.metrics import Metrics
 
 _journal = logging.getLogger("oauth_server")
+# For a gateway's log, by which its host bans. Others stay in our own: why a token is not active,
+# say, is for no client to know (RFC 7662 §2.2).
+_GUESSES = frozenset({ErrorCode.INVALID_CLIENT, ErrorCode.INVALID_GRANT, ErrorCode.LOGIN_FAILED})
 # No response was sent: nginx's status for a client that went away.
 _CLIENT_CLOSED_REQUEST = 499
 
@@ -49,8 +52,7 @@ class Boundary:
                 # First the line, then the answer: no token leaves without a trace.
                 self._record(exchange, message["status"], began)
                 message["headers"].append((b"x-request-id", exchange.request_id.encode()))
-                if exchange.error:
-                    # For a gateway's log, by which its host bans; it passes this on to nobody.
+                if exchange.error in _GUESSES:
                     message["headers"].append((b"x-oauth-error", exchange.error.encode()))
             await send(message)
 
