@@ -20,7 +20,7 @@ export SEED
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .uv/bin/uv: requirements.lock
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update --quiet && \
@@ -82,25 +82,8 @@ test-simulation: .venv ## Ten years of a fleet's keys in virtual time
 test-server: .venv /usr/bin/curl redis /usr/bin/softhsm2-util /usr/bin/pkcs11-tool ## The server over real HTTP
 	.venv/bin/pytest -n 4 tests/server  # they wait more than they work
 
-/usr/bin/curl:
-	apt-get update --quiet
-	apt-get install --quiet --yes --no-install-recommends curl
-
-/usr/bin/softhsm2-util:
-	flock /run/lock/portcullis-apt sh -c 'apt-get update --quiet && \
-	  apt-get install --quiet --yes --no-install-recommends softhsm2'
-
-/usr/bin/pkcs11-tool:
-	flock /run/lock/portcullis-apt sh -c 'apt-get update --quiet && \
-	  apt-get install --quiet --yes --no-install-recommends opensc'
-
 .PHONY: redis
 redis: /usr/bin/redis-check-rdb .cache/redis-6/ready ## Bring the two versions of Redis that tests start
-
-# The server's program is in this package, and its daemon in another.
-/usr/bin/redis-check-rdb:
-	flock /run/lock/portcullis-apt sh -c 'apt-get update --quiet && \
-	  apt-get install --quiet --yes --no-install-recommends redis-tools'
 
 .cache/redis-6/ready: tests/redis/redis-6.lock | $(UV)
 	$(UV) pip install --quiet --target .cache/redis-6 --require-hashes --no-deps \
@@ -128,9 +111,16 @@ sweep: .venv ## Interrupt a deploy at 30 points and let the next finish it (root
 bench: .venv /usr/bin/wrk /usr/bin/softhsm2-util ## Speed and size (others: node and npm; deploys: root; NAMES=)
 	.venv/bin/python -m benchmarks $(NAMES)
 
-/usr/bin/wrk:
-	apt-get update --quiet
-	apt-get install --quiet --yes --no-install-recommends wrk
+# Programs that tests and benchmarks call, each with the package of Debian's that brings it.
+/usr/bin/curl: PACKAGE = curl
+/usr/bin/pkcs11-tool: PACKAGE = opensc
+# The server's program is in this package, and its daemon in another.
+/usr/bin/redis-check-rdb: PACKAGE = redis-tools
+/usr/bin/softhsm2-util: PACKAGE = softhsm2
+/usr/bin/wrk: PACKAGE = wrk
+/usr/bin/curl /usr/bin/pkcs11-tool /usr/bin/redis-check-rdb /usr/bin/softhsm2-util /usr/bin/wrk:
+	flock /run/lock/portcullis-apt sh -c 'apt-get update --quiet && \
+	  apt-get install --quiet --yes --no-install-recommends $(PACKAGE)'
 
 # The lab -----------------------------------------------------------------------------------------
 

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.attacks.arena import Arena, Exit, arena, guarded_exit
-from tests.attacks.measure import Calls
+from tests.attacks.arena import Exit, arena, guarded_exit
+from tests.attacks.measure import Calls, Scene
 from tests.attacks.requests import token_request
 from tests.deploy import running
 from tests.lab.fixtures import MakeLab, make_lab
 
 __all__ = ["MakeLab", "make_lab"]
-
-
-@dataclass(frozen=True)
-class Scene:
-    arena: Arena
-    calls: Calls
 
 
 @pytest.fixture(scope="module")

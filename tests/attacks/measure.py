@@ -32,6 +32,14 @@ class Calls:
     hold: float = 0.5
 
 
+@dataclass(frozen=True)
+class Scene:
+    """A host to attack, and what honest clients want of it."""
+
+    arena: Arena
+    calls: Calls
+
+
 @dataclass
 class Outcome:
     """Of one attack on one port."""

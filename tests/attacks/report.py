@@ -6,9 +6,8 @@ One run, each attack on one host right after the other, both with nothing else t
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from collections.abc import Callable
+from contextlib import ExitStack
 
 from tests.attacks import plain
 from tests.attacks.arena import Arena, arena, guarded_exit
@@ -27,7 +26,7 @@ _HEAD = (
     "CPU µs/packet", "cookies sent", "received", "listen drops",
     "wscale and SACK", "tracked",
 )  # fmt: skip
-# As many a firewall is written: every SYN takes a place in the table of connections.
+# How many a firewall is written: every SYN takes a place in the table of connections.
 _STATEFUL = """table inet plain { chain input { type filter hook input priority 0; policy drop;
 iif lo accept; ct state established,related accept; tcp dport { 22, 443, 8443 } accept; }; }"""
 
@@ -71,18 +70,16 @@ def _told(attack: str, host: str, outcome: Outcome) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-@contextmanager
-def _host(cleanup: ExitStack) -> Iterator[RunningLab]:
+def _host(cleanup: ExitStack) -> RunningLab:
     name = unused_name()
     cleanup.callback(labs.down, name)
-    yield RunningLab(labs.up(name, [DEFAULT_KIND]))
+    return RunningLab(labs.up(name, [DEFAULT_KIND]))
 
 
 def main() -> None:
     with ExitStack() as cleanup:
         way_out = cleanup.enter_context(guarded_exit())
-        usual = cleanup.enter_context(_host(cleanup))
-        ours = cleanup.enter_context(_host(cleanup))
+        usual, ours = _host(cleanup), _host(cleanup)
         plain.set_up(usual)
         running.deploy(ours)
         on_plain, on_ours = (cleanup.enter_context(arena(lab)) for lab in (usual, ours))
@@ -107,12 +104,8 @@ def _attacks() -> dict[str, Attack]:
         "plain's own cookies off": cookies,
         "plain's own timestamps off": stamps,
         "plain's own stateful firewall": _behind_a_stateful_firewall,
-        **{name: partial(_by_crowd, name) for name in CROWDS},
+        **{name: crowd.attack for name, crowd in CROWDS.items()},
     }
-
-
-def _by_crowd(name: str, on: Arena, port: int, calls: Calls) -> Outcome:
-    return CROWDS[name].attack(on, port, calls)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.attacks.conftest import Scene
 from tests.attacks.counters import resident
 from tests.attacks.crowds import CROWDS
-from tests.attacks.measure import Outcome, syn_flood
+from tests.attacks.measure import Outcome, Scene, syn_flood
 
 SUCCESS = 0.99
 CONNECTED = 0.5  # seconds, for 99 of 100 clients

@@ -18,7 +18,7 @@ from cryptography import x509
 from tests.deploy import acme_server, running
 from tests.deploy.acme_server import AcmeServer
 from tests.deploy.asking import requests_running
-from tests.deploy.test_audit_notices import audit, not_met
+from tests.deploy.auditing import audit, not_met
 from tests.lab.fixtures import MakeLab, RunningLab
 from tests.unit.roles.certificate_factory import DAY, NOW, Entity
 

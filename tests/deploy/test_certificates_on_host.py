@@ -18,7 +18,7 @@ from roles.certificates.pair import key_pem
 from roles.secrets import Source
 from tests.deploy import running
 from tests.deploy.asking import requests_running
-from tests.deploy.test_audit_notices import audit, not_met
+from tests.deploy.auditing import audit, not_met
 from tests.lab.fixtures import RunningLab
 
 INSTALL = "certificates | Install the certificate and its key [TLS-01] [TLS-02]"

@@ -221,19 +221,21 @@ class TestEachSource:
 
 def wait_for_ban(lab: RunningLab, host: int) -> None:
     deadline = time.monotonic() + 30
-    while BANNED not in root(lab, host, "nft list table inet portcullis-bans || true"):
+    while BANNED not in lab.ssh("sudo nft list table inet portcullis-bans", host).stdout:
         assert time.monotonic() < deadline, "the ban did not come back"
         time.sleep(0.3)
 
 
+@pytest.fixture(scope="module")
+def banned(lab: RunningLab) -> None:
+    for host in range(3):
+        root(lab, host, f"fail2ban-client set oauth-server banip {BANNED}")
+        wait_for_ban(lab, host)
+
+
+@pytest.mark.usefixtures("banned")
 class TestComesBack:
     """Last: what flushes all rules takes ufw's and firewalld's along."""
-
-    @pytest.fixture(scope="class", autouse=True)
-    def banned(self, lab: RunningLab) -> None:
-        for host in range(3):
-            root(lab, host, f"fail2ban-client set oauth-server banip {BANNED}")
-            wait_for_ban(lab, host)
 
     @pytest.mark.parametrize(
         ("host", "reload"),

@@ -10,7 +10,7 @@ from textwrap import dedent
 import pytest
 
 from tests.deploy import running
-from tests.deploy.test_audit_notices import audit, not_met
+from tests.deploy.auditing import audit, not_met
 from tests.lab.fixtures import MakeLab, RunningLab
 
 _SYNCHRONISED = "for _ in $(seq 60); do sudo chronyc -c tracking | grep -q 'Normal$' && exit 0; \
