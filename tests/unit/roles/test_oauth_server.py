@@ -14,7 +14,6 @@ import yaml
 
 from roles.errors import DeployError
 from roles.gateway.layout import LAYOUTS as GATEWAY
-from roles.hostdata.check import HostDataError, validate
 from roles.hostdata.clients import ClientData, UserData
 from roles.hostdata.server import OAuthServerData
 from roles.oauth_server import tasks
@@ -24,6 +23,7 @@ from roles.platform import Platform
 from roles.redis.layout import LAYOUTS as REDIS
 from roles.topology import Member
 from tests.unit.roles.fakehost import FakeHost, Run
+from tests.unit.roles.hostdata.inventory import TOKEN
 
 DATA = OAuthServerData(issuer="https://auth.example.net", trusted_proxies=("10.0.0.0/8",))
 DIGEST = "d" * 64
@@ -268,18 +268,6 @@ def test_a_release_that_was_damaged_is_unpacked_anew_and_the_server_restarted() 
     assert host.units["oauth-server.service"] == ["restart"]
 
 
-TOKEN = {
-    "module": "/usr/lib/softhsm/libsofthsm2.so",
-    "token": "Keys: 1",
-    "pin": {"env": "TOKEN_PIN"},
-    "groups": ["softhsm"],
-    "writable": ["/var/lib/softhsm/tokens"],
-    "devices": ["/dev/tpmrm0"],
-    "network": ["10.0.0.9"],
-    "environment": {"SOFTHSM2_CONF": "/etc/softhsm/softhsm2.conf"},
-}
-
-
 def with_token(monkeypatch: pytest.MonkeyPatch, pin: str = "4711") -> FakeHost:
     source = f"TOKEN_PIN_{len(pin)}"  # a source is read once a run
     monkeypatch.setenv(source, pin)
@@ -327,29 +315,6 @@ def test_a_pin_of_two_lines_is_refused_by_its_place(monkeypatch: pytest.MonkeyPa
         DeployError, match=r"oauth_server\.pkcs11\.pin: .*TOKEN_PIN_9 must hold one"
     ):
         with_token(monkeypatch, "4711\n4712")
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "rule"),
-    [
-        ("module", "libsofthsm2.so", "must match"),
-        ("token", "x" * 33, "at most 32 bytes"),
-        ("token", " padded ", "without spaces around it"),
-        ("devices", ["/etc/shadow"], "must match"),
-        ("writable", ["/var/lib/a b"], "must match"),
-        ("groups", ["-x"], "must match"),
-        ("network", ["hsm.example.net"], "must be an IP address"),
-        ("environment", {"path": "x"}, "must match"),
-        ("environment", {"A": "two\nlines"}, "must match"),
-    ],
-)
-def test_a_token_that_cannot_be_is_refused_by_its_rule(key: str, value: Any, rule: str) -> None:
-    data = {
-        "oauth_server": {"issuer": DATA.issuer, "pkcs11": {**TOKEN, key: value}},
-        "certificates": {"mode": "local_ca", "directory": "ca"},
-    }
-    with pytest.raises(HostDataError, match=rf"oauth_server\.pkcs11\.{key}.*{rule}"):
-        validate("auth1", data, connection_keys=frozenset())
 
 
 def test_a_ring_whose_keys_are_on_a_token_is_whole() -> None:

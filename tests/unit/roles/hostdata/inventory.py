@@ -42,6 +42,16 @@ ASSERTING = {key: value for key, value in CLIENT.items() if key != "client_secre
     "token_endpoint_auth_method": "private_key_jwt",
     "jwks": JWKS,
 }
+TOKEN = {
+    "module": "/usr/lib/softhsm/libsofthsm2.so",
+    "token": "Keys: 1",
+    "pin": {"env": "TOKEN_PIN"},
+    "groups": ["softhsm"],
+    "writable": ["/var/lib/softhsm/tokens"],
+    "devices": ["/dev/tpmrm0"],
+    "network": ["10.0.0.9"],
+    "environment": {"SOFTHSM2_CONF": "/etc/softhsm/softhsm2.conf"},
+}
 SECRET = "correct-horse-battery-staple"
 
 
