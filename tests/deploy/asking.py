@@ -24,6 +24,8 @@ def requests_running(
     """Ask both ports for tokens, on connections that are kept and on fresh ones.
 
     Gives the statuses, and the errors' words. `name` is the issuer's, where it is not the address.
+    A reload of nginx closes connections that are kept and idle, and does not read what is on its
+    way there: that is asked once more, as any client with kept connections does.
     """
     answers: list[int | str] = []
     stop = threading.Event()
@@ -35,6 +37,7 @@ def requests_running(
     def ask(port: str, kept: bool) -> None:
         limits = httpx.Limits(max_keepalive_connections=1 if kept else 0)
         with httpx.Client(verify=trust, timeout=15, limits=limits, headers=headers) as http:
+            unread = False
             while not stop.is_set():
                 try:
                     answer = http.post(
@@ -44,8 +47,12 @@ def requests_running(
                         extensions=extensions,
                     )
                     answers.append(answer.status_code)
+                    unread = False
                 except httpx.HTTPError as error:
-                    answers.append(repr(error))
+                    closed = isinstance(error, httpx.RemoteProtocolError) and kept and not port
+                    if not closed or unread:
+                        answers.append(f"{port or ':443'} {error!r}")
+                    unread = closed
 
     threads = [
         threading.Thread(target=ask, args=(port, kept))
