@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from oauth_server.errors import UnavailableError
 
-QUEUE_PER_PLACE = 4
-_LASTING_QUEUE_PER_PLACE = 2
+QUEUE_PER_PLACE = 8
+LASTING_QUEUE_PER_PLACE = 2
 _MOMENT = 1.0
 
 
@@ -23,7 +23,7 @@ class Room:
 
     def check(self, pending: int, places: int) -> None:
         """`places` are where signatures are made at once. Raises UnavailableError."""
-        if pending < places * _LASTING_QUEUE_PER_PLACE:
+        if pending < places * LASTING_QUEUE_PER_PLACE:
             return
         now = self._clock()
         if pending >= places * QUEUE_PER_PLACE or now < self._crowded_until:

@@ -8,7 +8,7 @@ import pytest
 
 from oauth_server.errors import UnavailableError
 from oauth_server.keys.jose import PrivateKey
-from oauth_server.keys.room import QUEUE_PER_PLACE
+from oauth_server.keys.room import LASTING_QUEUE_PER_PLACE, QUEUE_PER_PLACE
 from oauth_server.keys.signer import FileSigner
 
 
@@ -127,8 +127,8 @@ def test_a_lasting_surplus_may_wait_for_less_than_a_burst() -> None:
             found.append(await accepted())
         return found
 
-    burst, half = QUEUE_PER_PLACE, QUEUE_PER_PLACE // 2
-    assert asyncio.run(burst_and_surplus()) == [burst, half, half, burst]
+    burst, surplus = QUEUE_PER_PLACE, LASTING_QUEUE_PER_PLACE
+    assert asyncio.run(burst_and_surplus()) == [burst, surplus, surplus, burst]
     signer.close()
 
 
