@@ -12,7 +12,7 @@ from collections.abc import Callable
 from oauth_server.errors import UnavailableError
 
 QUEUE_PER_PLACE = 8
-LASTING_QUEUE_PER_PLACE = 2
+LASTING_QUEUE_PER_PLACE = 5 / 3
 _MOMENT = 1.0
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import threading
 
 import pytest
@@ -127,7 +128,7 @@ def test_a_lasting_surplus_may_wait_for_less_than_a_burst() -> None:
             found.append(await accepted())
         return found
 
-    burst, surplus = QUEUE_PER_PLACE, LASTING_QUEUE_PER_PLACE
+    burst, surplus = QUEUE_PER_PLACE, math.ceil(LASTING_QUEUE_PER_PLACE)
     assert asyncio.run(burst_and_surplus()) == [burst, surplus, surplus, burst]
     signer.close()
 
