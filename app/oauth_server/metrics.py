@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Info
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.registry import Collector
 
 from oauth_server import __version__
+from oauth_server.collectors import Asked, Counted, Times
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _PREFIX = "oauth_server_"
 
 # A second series for each counter, which says when it began: nobody here asks.
@@ -37,15 +35,12 @@ class Metrics:
         requests = self._counter(
             "requests", "Requests that were answered.", "endpoint", "status", "error"
         )
-        latencies = self._histogram("request", "Time until the answer began.", "endpoint")
         # The library looks a series up under a lock each time, and there are few.
         self._requests = functools.cache(requests.labels)
-        self._latencies = functools.cache(latencies.labels)
-        self._waits = self._histogram("sign_wait", "Time that a signature was waited for.")
-        self._signatures = self._histogram("sign", "Time that a signature took.")
-        self._steps = self._histogram(
-            "store", "Time that a step of the store took.", "step", "result"
-        )
+        self._latencies = self._times("request", "Time until the answer began.", "endpoint")
+        self._waits = self._times("sign_wait", "Time that a signature was waited for.")
+        self._signatures = self._times("sign", "Time that a signature took.")
+        self._steps = self._times("store", "Time that a step of the store took.", "step", "result")
         self._revocations = self._counter("revocations", "What was revoked at this server.", "kind")
         self._reloads = self._counter("reloads", "SIGHUPs, by what came of them.", "result")
         for succeeded in (True, False):
@@ -63,10 +58,10 @@ class Metrics:
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}{name}_total", meaning, labels, registry=self._registry)
 
-    def _histogram(self, name: str, meaning: str, *labels: str) -> Histogram:
-        return Histogram(
-            f"{_PREFIX}{name}_seconds", meaning, labels, buckets=_BOUNDS, registry=self._registry
-        )
+    def _times(self, name: str, meaning: str, *labels: str) -> Times:
+        times = Times(f"{_PREFIX}{name}_seconds", meaning, labels)
+        self._registry.register(times)
+        return times
 
     def gauge(self, name: str, meaning: str, ask: Callable[[], float]) -> None:
         """`ask` is called when somebody looks."""
@@ -74,7 +69,7 @@ class Metrics:
 
     def count(self, name: str, meaning: str, ask: Callable[[], float]) -> None:
         """As `gauge`, of what only grows."""
-        self._registry.register(_Counted(_PREFIX + name, meaning, ask))
+        self._registry.register(Counted(_PREFIX + name, meaning, ask))
 
     def labelled_gauge(
         self,
@@ -84,18 +79,18 @@ class Metrics:
         ask: Callable[[], Mapping[Sequence[str], float]],
     ) -> None:
         """`ask` gives the series of the moment, by the values of their labels."""
-        self._registry.register(_Asked(_PREFIX + name, meaning, labels, ask))
+        self._registry.register(Asked(_PREFIX + name, meaning, labels, ask))
 
     def request(self, event: str, status: int, error: str, seconds: float) -> None:
         self._requests(event, status, error).inc()
-        self._latencies(event).observe(seconds)
+        self._latencies.add((event,), seconds)
 
     def signature(self, waited: float, took: float) -> None:
-        self._waits.observe(waited)
-        self._signatures.observe(took)
+        self._waits.add((), waited)
+        self._signatures.add((), took)
 
     def store_step(self, step: str, seconds: float, succeeded: bool) -> None:
-        self._steps.labels(step, _result(succeeded)).observe(seconds)
+        self._steps.add((step, _result(succeeded)), seconds)
 
     def revocation(self, kind: str) -> None:
         self._revocations.labels(kind).inc()
@@ -115,41 +110,6 @@ class Metrics:
     def exposition(self) -> bytes:
         """In the text format, version 0.0.4."""
         return generate_latest(self._registry)
-
-
-class _Asked(Collector):
-    """A gauge whose series come and go."""
-
-    def __init__(
-        self,
-        name: str,
-        meaning: str,
-        labels: Sequence[str],
-        ask: Callable[[], Mapping[Sequence[str], float]],
-    ) -> None:
-        self._name, self._meaning, self._labels, self._ask = name, meaning, labels, ask
-
-    def describe(self) -> Iterable[Metric]:
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        family = GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
-        for values, number in self._ask().items():
-            family.add_metric(values, number)
-        return (family,)
-
-
-class _Counted(Collector):
-    """A counter that somebody else keeps."""
-
-    def __init__(self, name: str, meaning: str, ask: Callable[[], float]) -> None:
-        self._name, self._meaning, self._ask = name, meaning, ask
-
-    def describe(self) -> Iterable[Metric]:
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        return (CounterMetricFamily(self._name, self._meaning, value=self._ask()),)
 
 
 def _result(succeeded: bool) -> str:

@@ -12,8 +12,8 @@ from starlette.types import Message, Scope
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
-# RFC 9110 §5.5: what could end a header, or be taken for its end.
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+# RFC 9110 §5.5: what could be taken for the end of a header; its real ends are counted.
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Peer(Protocol):
@@ -124,18 +124,15 @@ class Cycle:
         self._peer.on_answer()
 
     def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        head = [_STATUS_LINES[status]]
-        length = None
-        for name, value in (*self._headers_of_all, *headers):
-            if name == b"content-length":
-                length = int(value)
-            head += (name, b": ", value, b"\r\n")
-        values = b"".join([value for _, value in headers])
-        if length is None or _CONTROL.search(values):
+        lines = [*self._headers_of_all, *headers]
+        length = dict(lines).get(b"content-length")
+        text = b"".join([b"%b: %b\r\n" % line for line in lines])
+        ends = text.count(b"\r"), text.count(b"\n")
+        if length is None or ends != (len(lines), len(lines)) or _CONTROL.search(text):
             raise RuntimeError("an answer has a Content-Length, and headers of one line each")
         if self.expects_continue and self.more_body:
             # RFC 9110 §10.1.1: whether what comes next is the body nobody knows.
             self.keep_alive = False
         self.expects_continue = False
-        self._expected = length
-        self._head = head
+        self._expected = int(length)
+        self._head = [_STATUS_LINES[status], text]
