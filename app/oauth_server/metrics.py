@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from oauth_server import __version__
-from oauth_server.collectors import Asked, Counted, Times
+from oauth_server.collectors import Ask, Asked, Counted, Times
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 _PREFIX = "oauth_server_"
-
-# A second series for each counter, which says when it began: nobody here asks.
-prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # it has no types
 
 
 class Metrics:
@@ -71,14 +67,7 @@ class Metrics:
         """As `gauge`, of what only grows."""
         self._registry.register(Counted(_PREFIX + name, meaning, ask))
 
-    def labelled_gauge(
-        self,
-        name: str,
-        meaning: str,
-        labels: Sequence[str],
-        ask: Callable[[], Mapping[Sequence[str], float]],
-    ) -> None:
-        """`ask` gives the series of the moment, by the values of their labels."""
+    def labelled_gauge(self, name: str, meaning: str, labels: Sequence[str], ask: Ask) -> None:
         self._registry.register(Asked(_PREFIX + name, meaning, labels, ask))
 
     def request(self, event: str, status: int, error: str, seconds: float) -> None:

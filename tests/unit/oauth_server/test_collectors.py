@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-import oauth_server.metrics  # noqa: F401 - it has the library leave out when a series began
 from oauth_server.collectors import BOUNDS, Times
 
 _LABELS = [("token", "success"), ("token", "failure"), ("revoke", 'a "name"\n')]
