@@ -85,8 +85,9 @@ class SigningInput:
         header = self._headers.get(typ)
         if header is None:
             members = {"alg": self._public.algorithm.value, "typ": typ, "kid": self._public.kid}
-            header = self._headers[typ] = _encode(msgspec.json.encode(members)) + b"."
-        return header + _encode(msgspec.json.encode(claims))
+            header = base64url.encode_bytes(msgspec.json.encode(members)) + b"."
+            self._headers[typ] = header
+        return header + base64url.encode_bytes(msgspec.json.encode(claims))
 
 
 class PrivateKey:
@@ -134,11 +135,7 @@ class PrivateKey:
 
 def compact(signing_input: bytes, signature: bytes) -> str:
     """RFC 7515 §7.1."""
-    return (signing_input + b"." + _encode(signature)).decode("ascii")
-
-
-def _encode(content: bytes) -> bytes:
-    return base64url.encode(content).encode("ascii")
+    return (signing_input + b"." + base64url.encode_bytes(signature)).decode("ascii")
 
 
 def _members(key: RawPublicKey) -> dict[str, str]:
