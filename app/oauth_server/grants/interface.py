@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -21,15 +20,18 @@ class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):
     refresh_token: str | msgspec.UnsetType = msgspec.UNSET
 
 
-@dataclass(frozen=True)
-class Issued:
+class Issued(msgspec.Struct, frozen=True):
     """The answer to the client, and for the log the token's `jti` and its family, if it has one:
     who revokes them names them so.
     """
 
     jti: str
-    response: TokenResponse = field(repr=False)
+    response: TokenResponse
     family: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Issued({self.jti!r}, family={self.family!r})"
 
 
 class Grant(Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from dataclasses import dataclass, field
 
+import msgspec
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
@@ -14,8 +14,7 @@ _numbers = itertools.count(secrets.randbits(63))
 _KEY = "oauth_server.exchange"
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(msgspec.Struct):
     """`always` logs successes, too; of others only failures are worth a line.
 
     `revoked` is the kind of what was revoked, if anything was.
@@ -26,8 +25,8 @@ class Exchange:
     always: bool = False
     error: str = ""
     revoked: str = ""
-    fields: dict[str, str] = field(default_factory=dict)
-    request_id: str = field(default_factory=lambda: f"{next(_numbers):016x}")
+    fields: dict[str, str] = {}
+    request_id: str = msgspec.field(default_factory=lambda: f"{next(_numbers):016x}")
 
 
 def attach(scope: Scope, exchange: Exchange) -> None:
