@@ -34,51 +34,47 @@ class Times(Collector):
 
     def __init__(self, name: str, meaning: str, labels: Sequence[str]) -> None:
         self._name, self._meaning, self._labels = name, meaning, labels
-        self._counts: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * len(_LE))
-        self._sums: dict[tuple[str, ...], float] = defaultdict(float)
+        # Counts of the buckets, and at the end the sum.
+        self._series: dict[tuple[str, ...], list[float]] = defaultdict(lambda: [0] * (len(_LE) + 1))
         if not labels:
-            self._counts[()]  # is there from the beginning
+            self._series[()]  # is there from the beginning
 
     def add(self, values: tuple[str, ...], seconds: float) -> None:
         """To the series that has these values of the labels."""
-        self._counts[values][bisect_left(BOUNDS, seconds)] += 1
-        self._sums[values] += seconds
+        series = self._series[values]
+        series[bisect_left(BOUNDS, seconds)] += 1
+        series[-1] += seconds
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
     def collect(self) -> Iterable[Metric]:
         family = HistogramMetricFamily(self._name, self._meaning, labels=self._labels)
-        for values, counts in self._counts.items():
+        for values, (*counts, total) in self._series.items():
             buckets = zip(_LE, itertools.accumulate(counts), strict=True)
-            family.add_metric(values, list(buckets), self._sums[values])
+            family.add_metric(values, list(buckets), total)
         return (family,)
 
 
 class Asked(Collector):
-    """A gauge whose series come and go."""
+    """Series that come and go, or that somebody else counts."""
 
-    def __init__(self, name: str, meaning: str, labels: Sequence[str], ask: Ask) -> None:
+    def __init__(
+        self,
+        family: type[CounterMetricFamily | GaugeMetricFamily],
+        name: str,
+        meaning: str,
+        labels: Sequence[str],
+        ask: Ask,
+    ) -> None:
+        self._family = family
         self._name, self._meaning, self._labels, self._ask = name, meaning, labels, ask
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        family = GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
+        family = self._family(self._name, self._meaning, labels=self._labels)
         for values, number in self._ask().items():
             family.add_metric(values, number)
         return (family,)
-
-
-class Counted(Collector):
-    """A counter that somebody else keeps."""
-
-    def __init__(self, name: str, meaning: str, ask: Callable[[], float]) -> None:
-        self._name, self._meaning, self._ask = name, meaning, ask
-
-    def describe(self) -> Iterable[Metric]:
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        return (CounterMetricFamily(self._name, self._meaning, value=self._ask()),)

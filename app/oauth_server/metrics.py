@@ -6,15 +6,16 @@ client sends becomes one, so their number is bounded.
 
 from __future__ import annotations
 
-import functools
 import platform
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from oauth_server import __version__
-from oauth_server.collectors import Ask, Asked, Counted, Times
+from oauth_server.collectors import Ask, Asked, Times
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -28,11 +29,15 @@ class Metrics:
         self._registry = CollectorRegistry()
         build = Info(_PREFIX + "build", "What runs.", registry=self._registry)
         build.info({"version": __version__, "python": platform.python_version()})
-        requests = self._counter(
-            "requests", "Requests that were answered.", "endpoint", "status", "error"
+        # The library's counters take a lock each time; the event loop alone counts these.
+        self._requests: dict[tuple[str, int, str], int] = defaultdict(int)
+        self._asked(
+            CounterMetricFamily,
+            "requests",
+            "Requests that were answered.",
+            ["endpoint", "status", "error"],
+            lambda: {(e, str(status), r): n for (e, status, r), n in self._requests.items()},
         )
-        # The library looks a series up under a lock each time, and there are few.
-        self._requests = functools.cache(requests.labels)
         self._latencies = self._times("request", "Time until the answer began.", "endpoint")
         self._waits = self._times("sign_wait", "Time that a signature was waited for.")
         self._signatures = self._times("sign", "Time that a signature took.")
@@ -65,13 +70,23 @@ class Metrics:
 
     def count(self, name: str, meaning: str, ask: Callable[[], float]) -> None:
         """As `gauge`, of what only grows."""
-        self._registry.register(Counted(_PREFIX + name, meaning, ask))
+        self._asked(CounterMetricFamily, name, meaning, [], lambda: {(): ask()})
 
     def labelled_gauge(self, name: str, meaning: str, labels: Sequence[str], ask: Ask) -> None:
-        self._registry.register(Asked(_PREFIX + name, meaning, labels, ask))
+        self._asked(GaugeMetricFamily, name, meaning, labels, ask)
+
+    def _asked(
+        self,
+        family: type[CounterMetricFamily | GaugeMetricFamily],
+        name: str,
+        meaning: str,
+        labels: Sequence[str],
+        ask: Ask,
+    ) -> None:
+        self._registry.register(Asked(family, _PREFIX + name, meaning, labels, ask))
 
     def request(self, event: str, status: int, error: str, seconds: float) -> None:
-        self._requests(event, status, error).inc()
+        self._requests[event, status, error] += 1
         self._latencies.add((event,), seconds)
 
     def signature(self, waited: float, took: float) -> None:
