@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import string
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -16,8 +17,8 @@ from typing import Protocol
 from oauth_server.errors import OperatorError
 
 _MAX_VALUE = 256
-_PLAIN = re.compile(rf"[A-Za-z0-9._:/-]{{0,{_MAX_VALUE}}}")
-_ENCODED = re.compile(rb"[^A-Za-z0-9._:/-]")
+_PLAIN = (string.ascii_letters + string.digits + "._:/-").encode()
+_ENCODED = re.compile(b"[^%b]" % re.escape(_PLAIN))
 _MODE = 0o640
 
 
@@ -40,14 +41,15 @@ def line(
     when: datetime, address: str, status: int, error: str, event: str, fields: Mapping[str, str]
 ) -> bytes:
     """One event; `address` and `error` may be empty, and everything is encoded."""
-    time = when.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    time = when.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     # Nearly every line is plain from end to end: one look at all of it instead of one at each part.
-    if _PLAIN.fullmatch("/".join([address, error, event, *fields, *fields.values()])):
-        named = "".join([f" {key}={value}" for key, value in fields.items()])
+    if _is_plain("/".join([address, error, event, *fields, *fields.values()])):
+        named = map("=".join, fields.items())
     else:
         address, error, event = encode(address), encode(error), encode(event)
-        named = "".join([f" {encode(key)}={_shown(value)}" for key, value in fields.items()])
-    text = f"{time}Z {address or '-'} {status} {error or '-'} {event or '-'}{named}\n"
+        named = map("=".join, [(encode(key), _shown(value)) for key, value in fields.items()])
+    text = f"{time} {address or '-'} {status} {error or '-'} {event or '-'}"
+    text = " ".join([text, *named]) + "\n"
     return text.encode("ascii")
 
 
@@ -57,10 +59,15 @@ def _shown(value: str) -> str:
 
 def encode(value: str) -> str:
     """Percent-encode the UTF-8 of what is outside of `[A-Za-z0-9._:/-]`."""
-    if _PLAIN.fullmatch(value):
+    if _is_plain(value):
         return value
     raw = value[:_MAX_VALUE].encode("utf-8", "surrogatepass")
     return _ENCODED.sub(lambda found: b"%%%02X" % found[0][0], raw).decode("ascii")
+
+
+def _is_plain(value: str) -> bool:
+    # Several times as quick as a regular expression.
+    return len(value) <= _MAX_VALUE and not value.encode(errors="replace").translate(None, _PLAIN)
 
 
 class LogFile:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from http import HTTPStatus
 from typing import Protocol
 
@@ -13,7 +12,8 @@ _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
 # RFC 9110 §5.5: what could be taken for the end of a header; its real ends are counted.
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = bytes({*range(0x20), 0x7F} - {*b"\t\r\n"})
+_WITHOUT = bytes.maketrans(_CONTROL, b"?" * len(_CONTROL))
 
 
 class Peer(Protocol):
@@ -126,9 +126,9 @@ class Cycle:
     def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         lines = [*self._headers_of_all, *headers]
         length = dict(lines).get(b"content-length")
-        text = b"".join([b"%b: %b\r\n" % line for line in lines])
+        text = b"\r\n".join([*map(b": ".join, lines), b""])
         ends = text.count(b"\r"), text.count(b"\n")
-        if length is None or ends != (len(lines), len(lines)) or _CONTROL.search(text):
+        if length is None or ends != (len(lines), len(lines)) or text.translate(_WITHOUT) != text:
             raise RuntimeError("an answer has a Content-Length, and headers of one line each")
         if self.expects_continue and self.more_body:
             # RFC 9110 §10.1.1: whether what comes next is the body nobody knows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
@@ -14,7 +15,8 @@ MAX_PARAMETERS = 32
 _CONTENT_TYPE = re.compile(
     r'application/x-www-form-urlencoded(?:[ \t]*;[ \t]*charset="?utf-8"?)?[ \t]*', re.IGNORECASE
 )
-_UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]*")  # RFC 3986 §2.3: stands for itself
+# RFC 3986 §2.3: stands for itself.
+_UNRESERVED = (string.ascii_letters + string.digits + "-._~").encode()
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -45,7 +47,7 @@ def parse(content_type: str | None, body: bytes) -> Mapping[str, str]:
 
 def decode(encoded: bytes) -> str:
     """One name or value, decoded (RFC 6749 appendix B): UTF-8 without control characters."""
-    if _UNRESERVED.fullmatch(encoded):
+    if not encoded.strip(_UNRESERVED):
         return encoded.decode("ascii")
     if _BROKEN_ESCAPE.search(encoded):
         raise _refused("A parameter has a broken percent-escape.")
