@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from oauth_server.errors import ErrorCode, ProtocolError
 from oauth_server.models import AuthMethod
@@ -14,14 +14,17 @@ from oauth_server.protocol.claims import ClaimsError
 from oauth_server.protocol.jws import Jws, JwsError
 
 
-@dataclass(frozen=True)
-class Credentials:
+class Credentials(msgspec.Struct, frozen=True):
     """What the client claims, still unproved; `assertion` is there for `private_key_jwt` alone."""
 
     method: AuthMethod
     client_id: str
-    client_secret: str = field(default="", repr=False)
-    assertion: Jws | None = field(default=None, repr=False)
+    client_secret: str = ""
+    assertion: Jws | None = None
+
+    def __repr__(self) -> str:
+        """Without what proves the claim."""
+        return f"Credentials({self.method!r}, {self.client_id!r})"
 
 
 def read(authorization: str | None, parameters: Mapping[str, str]) -> Credentials:
@@ -60,11 +63,11 @@ def basic(authorization: str) -> Credentials:
     if scheme.lower() != "basic":
         raise _invalid_client("unsupported_scheme")
     try:
-        decoded = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
+        decoded = binascii.a2b_base64(encoded)
+    except ValueError:
         raise _invalid_client("malformed_basic") from None
-    # b64decode ignores spare bits, so that one secret would have several spellings.
-    if base64.b64encode(decoded).decode() != encoded:
+    # The decoder passes over other characters and spare bits: one secret would have many spellings.
+    if binascii.b2a_base64(decoded, newline=False).decode("ascii") != encoded:
         raise _invalid_client("malformed_basic")
     name, colon, password = decoded.partition(b":")
     try:
