@@ -11,7 +11,7 @@ import msgspec
 
 from oauth_server.grants.interface import Issued, TokenResponse
 from oauth_server.keys.signer import Signer
-from oauth_server.protocol import access_token
+from oauth_server.protocol import access_token, base64url
 from oauth_server.protocol.refresh_token import RefreshTokenValue
 
 
@@ -26,7 +26,7 @@ class AccessTokens:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._issuer = issuer
-        self._lifetime = lifetime
+        self._expires_in = int(lifetime.total_seconds())
         self._signer = signer
         self._clock = clock
 
@@ -41,7 +41,7 @@ class AccessTokens:
         family: str | None = None,
     ) -> Issued:
         """Raises UnavailableError."""
-        jti = secrets.token_urlsafe(16)
+        jti = base64url.encode(secrets.token_bytes(16))
         claims = access_token.claims(
             issuer=self._issuer,
             subject=subject,
@@ -50,12 +50,12 @@ class AccessTokens:
             scope=scope,
             jti=jti,
             issued_at=int(self._clock()),
-            lifetime=self._lifetime,
+            expires_in=self._expires_in,
             family=family,
         )
         response = TokenResponse(
             access_token=await self._signer.sign(access_token.TYP, claims),
-            expires_in=int(self._lifetime.total_seconds()),
+            expires_in=self._expires_in,
             scope=scope,
             refresh_token=refresh_token.encode() if refresh_token else msgspec.UNSET,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from operator import itemgetter
 from typing import Any
 from urllib.parse import unquote
 
@@ -30,6 +31,7 @@ _REFUSED = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(_REFUSAL), _REFUSAL)
 )
+_NAME = itemgetter(0)
 
 
 class _RefusedError(Exception):
@@ -155,14 +157,16 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:  # RFC 9110 §6.5.1: a trailer must not pass for a header
             return
-        if len(self._headers) >= _MAX_HEADERS:
-            raise _RefusedError
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         version = self._parser.get_http_version()
-        names = [name for name, _ in self._headers]
-        if len(self._waiting) >= _MAX_PIPELINED or not self._is_clear(version, names):
+        names = [*map(_NAME, self._headers)]
+        if (
+            len(names) > _MAX_HEADERS
+            or len(self._waiting) >= _MAX_PIPELINED
+            or not self._is_clear(version, names)
+        ):
             raise _RefusedError
         self._latest = Cycle(
             self._scope(version),

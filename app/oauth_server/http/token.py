@@ -25,6 +25,7 @@ class TokenEndpoint:
     ) -> None:
         self._form = form
         self._grants = grants
+        self._grant_types = {grant_type.value: grant_type for grant_type in grants}
         self._check_room = check_room
 
     async def __call__(self, request: Request) -> Response:
@@ -34,7 +35,7 @@ class TokenEndpoint:
         self._check_room()
         client, parameters = await self._form.read(request)
         grant_type = self._grant_type(client, parameters)
-        record.fields["grant_type"] = grant_type.value
+        record.fields["grant_type"] = parameters["grant_type"]
         issued = await self._grants[grant_type].exchange(client, parameters)
         record.fields["jti"] = issued.jti
         if issued.family is not None:
@@ -45,10 +46,8 @@ class TokenEndpoint:
         requested = parameters.get("grant_type")
         if requested is None:
             raise ProtocolError(ErrorCode.INVALID_REQUEST, "The grant_type is missing.")
-        for grant_type in self._grants:
-            if grant_type.value == requested:
-                break
-        else:
+        grant_type = self._grant_types.get(requested)
+        if grant_type is None:
             raise ProtocolError(
                 ErrorCode.UNSUPPORTED_GRANT_TYPE, "The grant_type is not supported."
             )

@@ -40,10 +40,10 @@ def claims(
     scope: str,
     jti: str,
     issued_at: int,
-    lifetime: timedelta,
+    expires_in: int,
     family: str | None = None,
 ) -> dict[str, object]:
-    """The claims of RFC 9068 §2.2; times are seconds since the epoch.
+    """The claims of RFC 9068 §2.2; `issued_at` is seconds since the epoch, `expires_in` seconds.
 
     `family` is a claim of our own: a revocation may name it.
     """
@@ -52,7 +52,7 @@ def claims(
         "sub": subject,
         # RFC 7519 §4.1.3: a single audience may be a string, which every consumer understands.
         "aud": audience[0] if len(audience) == 1 else list(audience),
-        "exp": issued_at + int(lifetime.total_seconds()),
+        "exp": issued_at + expires_in,
         "iat": issued_at,
         "jti": jti,
         "client_id": client_id,

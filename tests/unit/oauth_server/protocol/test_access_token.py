@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 from oauth_server.protocol import access_token
 
 
@@ -9,7 +7,7 @@ def claims(*audience: str) -> dict[str, object]:
     return access_token.claims(
         issuer="https://auth.example.com", subject="gateway_01", audience=audience,
         client_id="gateway_01", scope="a b", jti="id", issued_at=1000,
-        lifetime=timedelta(minutes=10),
+        expires_in=600,
     )  # fmt: skip
 
 
