@@ -213,6 +213,10 @@ class Connection(asyncio.Protocol):
         if not self._closing:
             self._transport.write(data)
 
+    @property
+    def is_full(self) -> bool:
+        return self._writable is not None
+
     async def drained(self) -> None:
         if self._writable is not None:
             timer = self._loop.call_later(_DRAIN_DEADLINE, self._transport.abort)

@@ -21,8 +21,12 @@ class Peer(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
+    @property
+    def is_full(self) -> bool:
+        """What was written before is not yet on its way."""
+
     async def drained(self) -> None:
-        """Return when what was written before is on its way."""
+        """Return when it is."""
 
     def resume_reading(self) -> None: ...
 
@@ -112,9 +116,10 @@ class Cycle:
         body = message.get("body")
         if self.answered or body is None or len(body) != self._expected or message.get("more_body"):
             raise RuntimeError("an answer has the one body that its Content-Length announces")
-        await self._peer.drained()
-        if self.gone:
-            return
+        if self._peer.is_full:
+            await self._peer.drained()
+            if self.gone:
+                return
         self._head.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
         if self.scope["method"] != "HEAD":
             self._head.append(body)

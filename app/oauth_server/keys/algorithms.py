@@ -74,10 +74,8 @@ def generate(algorithm: Algorithm) -> RawPrivateKey:
 def sign(algorithm: Algorithm, key: RawPrivateKey, content: bytes) -> bytes:
     """Other threads run meanwhile."""
     match key:
-        case RSAPrivateKey() if algorithm is Algorithm.PS256:
-            return key.sign(content, _PSS, _SHA256)
         case RSAPrivateKey():
-            return key.sign(content, _PKCS1, _SHA256)
+            return key.sign(content, _PSS if algorithm is Algorithm.PS256 else _PKCS1, _SHA256)
         case EllipticCurvePrivateKey():
             r, s = decode_dss_signature(key.sign(content, _ECDSA))
             # RFC 7518 §3.4: the two numbers, not ASN.1.

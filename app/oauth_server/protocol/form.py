@@ -12,8 +12,9 @@ from oauth_server.errors import ErrorCode, ProtocolError
 MAX_BODY = 32 * 1024
 MAX_PARAMETERS = 32
 
-_CONTENT_TYPE = re.compile(
-    r'application/x-www-form-urlencoded(?:[ \t]*;[ \t]*charset="?utf-8"?)?[ \t]*', re.IGNORECASE
+_CONTENT_TYPE = "application/x-www-form-urlencoded"
+_CONTENT_TYPES = re.compile(
+    rf'{_CONTENT_TYPE}(?:[ \t]*;[ \t]*charset="?utf-8"?)?[ \t]*', re.IGNORECASE
 )
 # RFC 3986 §2.3: stands for itself.
 _UNRESERVED = (string.ascii_letters + string.digits + "-._~").encode()
@@ -26,8 +27,8 @@ def parse(content_type: str | None, body: bytes) -> Mapping[str, str]:
 
     Raises ProtocolError.
     """
-    if content_type is None or not _CONTENT_TYPE.fullmatch(content_type):
-        raise _refused("The body must be application/x-www-form-urlencoded in UTF-8.")
+    if content_type != _CONTENT_TYPE and not _CONTENT_TYPES.fullmatch(content_type or ""):
+        raise _refused(f"The body must be {_CONTENT_TYPE} in UTF-8.")
     if len(body) > MAX_BODY:
         raise ProtocolError(
             ErrorCode.CONTENT_TOO_LARGE, f"The body is limited to {MAX_BODY} bytes."

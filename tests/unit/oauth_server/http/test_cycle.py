@@ -24,6 +24,10 @@ class _Peer:
     def write(self, data: bytes) -> None:
         self.written.append(data)
 
+    @property
+    def is_full(self) -> bool:
+        return not self.writable.is_set()
+
     async def drained(self) -> None:
         await self.writable.wait()
 
