@@ -26,6 +26,13 @@ class Bare:
     def rate(self) -> float:
         return self.signatures / self.seconds
 
+    def __add__(self, other: Bare) -> Bare:
+        return Bare(
+            self.signatures + other.signatures,
+            self.seconds + other.seconds,
+            self.processor + other.processor,
+        )
+
 
 def sign(pem: Path, *, threads: int, seconds: float) -> Bare:
     """RS256 in as many threads as cores for so long."""

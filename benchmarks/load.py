@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -39,10 +40,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Load:
-    """`p50` and `p99` are milliseconds."""
+    """`p50` and `p99` are milliseconds; `processor` is seconds of wrk's own."""
 
     requests: int
     seconds: float
+    processor: float
     p50: float
     p99: float
     refused: int
@@ -57,6 +59,7 @@ def put(request: Request, *, connections: int, seconds: float) -> Load:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(request.script())
         script.flush()
+        before = _children()
         done = subprocess.run(
             [
                 "wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s",
@@ -64,7 +67,13 @@ def put(request: Request, *, connections: int, seconds: float) -> Load:
             ],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-    return Load(**json.loads(done.stdout.splitlines()[-1]))
+    return Load(processor=_children() - before, **json.loads(done.stdout.splitlines()[-1]))
+
+
+def _children() -> float:
+    """Seconds of processor time of those that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def processor_time(pids: list[int]) -> float:
