@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -79,17 +79,22 @@ def ours(
         "users_file": str(site / "users.json"), "log_file": str(site / "log"),
     }  # fmt: skip
     (site / "server.yaml").write_text(yaml.safe_dump(settings))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        command = [
-            sys.executable, "-m", "benchmarks.server", str(site / "server.yaml"),
-            str(listening.fileno()),
-        ]  # fmt: skip
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'app'}"}
-        port = listening.getsockname()[1]
-        started = [
-            subprocess.Popen(command, pass_fds=[listening.fileno()], env=environment)
-            for _ in range(processes)
-        ]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'app'}"}
+    with ExitStack() as open_sockets:
+        port, started = 0, []
+        for _ in range(processes):
+            # A socket for each, among which the kernel shares connections out: at one socket a
+            # process takes all that have come when it looks.
+            listening = open_sockets.enter_context(
+                socket.create_server(("127.0.0.1", port), reuse_port=True)
+            )
+            port = listening.getsockname()[1]
+            descriptor = listening.fileno()
+            command = [
+                sys.executable, "-m", "benchmarks.server", str(site / "server.yaml"),
+                str(descriptor),
+            ]  # fmt: skip
+            started.append(subprocess.Popen(command, pass_fds=[descriptor], env=environment))
         with _stopped_at_the_end(started):
             yield Running(
                 _request(port, "/token"), _answering(port),
