@@ -35,12 +35,9 @@ def hash_a_password() -> None:
 
 
 def sign_in_threads(algorithm: Algorithm) -> None:
-    key = algorithms.generate(algorithm)
+    sign = algorithms.signing(algorithm, algorithms.generate(algorithm))
     done: list[bytes] = []
-    work = [
-        threading.Thread(target=lambda: done.append(algorithms.sign(algorithm, key, b"content")))
-        for _ in range(4)
-    ]
+    work = [threading.Thread(target=lambda: done.append(sign(b"content"))) for _ in range(4)]
     for thread in work:
         thread.start()
     for thread in work:

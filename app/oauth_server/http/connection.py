@@ -258,7 +258,7 @@ class Connection(asyncio.Protocol):
         finally:
             if not cycle.answered:
                 self._close()
-            if (task := asyncio.current_task()) is not None:
+            if (task := asyncio.current_task(self._loop)) is not None:
                 self._state.tasks.discard(task)
 
     def _scope(self, version: str) -> dict[str, Any]:

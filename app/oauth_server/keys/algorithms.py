@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -71,17 +73,21 @@ def generate(algorithm: Algorithm) -> RawPrivateKey:
             return Ed25519PrivateKey.generate()
 
 
-def sign(algorithm: Algorithm, key: RawPrivateKey, content: bytes) -> bytes:
-    """Other threads run meanwhile."""
+def signing(algorithm: Algorithm, key: RawPrivateKey) -> Callable[[bytes], bytes]:
+    """What makes signatures with this key; other threads run meanwhile."""
     match key:
         case RSAPrivateKey():
-            return key.sign(content, _PSS if algorithm is Algorithm.PS256 else _PKCS1, _SHA256)
+            scheme = _PSS if algorithm is Algorithm.PS256 else _PKCS1
+            return lambda content: key.sign(content, scheme, _SHA256)
         case EllipticCurvePrivateKey():
-            r, s = decode_dss_signature(key.sign(content, _ECDSA))
-            # RFC 7518 §3.4: the two numbers, not ASN.1.
-            return r.to_bytes(_COORDINATE, "big") + s.to_bytes(_COORDINATE, "big")
-        case _:
-            return key.sign(content)
+            return lambda content: _two_numbers(key.sign(content, _ECDSA))
+    return key.sign
+
+
+def _two_numbers(signature: bytes) -> bytes:
+    """RFC 7518 §3.4: not ASN.1."""
+    r, s = decode_dss_signature(signature)
+    return r.to_bytes(_COORDINATE, "big") + s.to_bytes(_COORDINATE, "big")
 
 
 def verifies(algorithm: Algorithm, key: RawPublicKey, signature: bytes, content: bytes) -> bool:

@@ -97,6 +97,7 @@ class PrivateKey:
         """Raises KeyFormatError."""
         self._key = key
         self.public = PublicKey(key.public_key(), algorithm)
+        self._sign = algorithms.signing(self.public.algorithm, key)
         self.quick = not isinstance(key.public_key(), RSAPublicKey)
         """Whether a signature costs less than handing it to a thread does."""
         self.signing_input = SigningInput(self.public)
@@ -130,7 +131,7 @@ class PrivateKey:
 
     def signature(self, signing_input: bytes) -> bytes:
         """Of RFC 7518 §3; other threads run meanwhile."""
-        return algorithms.sign(self.public.algorithm, self._key, signing_input)
+        return self._sign(signing_input)
 
 
 def compact(signing_input: bytes, signature: bytes) -> str:
