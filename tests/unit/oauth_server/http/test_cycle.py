@@ -106,6 +106,7 @@ def test_the_last_answer_of_a_connection_says_so() -> None:
         pytest.param([*_OK, (b"location", b"/\nset-cookie: a=b")], id="rfc9110-5.5-lf"),
         pytest.param([*_OK, (b"location", b"/\r")], id="rfc9110-5.5-cr"),
         pytest.param([*_OK, (b"location", b"/\0")], id="rfc9110-5.5-nul"),
+        pytest.param([*_OK, (b"location", b"/\x7f")], id="rfc9110-5.5-del"),
         pytest.param([*_OK, (b"x-two: 2\r\nx-three", b"3")], id="rfc9110-5.1-crlf-in-a-name"),
         pytest.param([(b"x-one", b"1")], id="no-length"),
     ],
