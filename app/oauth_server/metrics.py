@@ -31,12 +31,14 @@ class Metrics:
         build.info({"version": __version__, "python": platform.python_version()})
         # The library's counters take a lock each time; the event loop alone counts these.
         self._requests: dict[tuple[str, int, str], int] = defaultdict(int)
-        self._asked(
-            CounterMetricFamily,
-            "requests",
-            "Requests that were answered.",
-            ["endpoint", "status", "error"],
-            lambda: {(e, str(status), r): n for (e, status, r), n in self._requests.items()},
+        self._registry.register(
+            Asked(
+                CounterMetricFamily,
+                _PREFIX + "requests",
+                "Requests that were answered.",
+                ["endpoint", "status", "error"],
+                lambda: {(e, str(status), r): n for (e, status, r), n in self._requests.items()},
+            )
         )
         self._latencies = self._times("request", "Time until the answer began.", "endpoint")
         self._waits = self._times("sign_wait", "Time that a signature was waited for.")
@@ -70,20 +72,12 @@ class Metrics:
 
     def count(self, name: str, meaning: str, ask: Callable[[], float]) -> None:
         """As `gauge`, of what only grows."""
-        self._asked(CounterMetricFamily, name, meaning, [], lambda: {(): ask()})
+        self._registry.register(
+            Asked(CounterMetricFamily, _PREFIX + name, meaning, [], lambda: {(): ask()})
+        )
 
     def labelled_gauge(self, name: str, meaning: str, labels: Sequence[str], ask: Ask) -> None:
-        self._asked(GaugeMetricFamily, name, meaning, labels, ask)
-
-    def _asked(
-        self,
-        family: type[CounterMetricFamily | GaugeMetricFamily],
-        name: str,
-        meaning: str,
-        labels: Sequence[str],
-        ask: Ask,
-    ) -> None:
-        self._registry.register(Asked(family, _PREFIX + name, meaning, labels, ask))
+        self._registry.register(Asked(GaugeMetricFamily, _PREFIX + name, meaning, labels, ask))
 
     def request(self, event: str, status: int, error: str, seconds: float) -> None:
         self._requests[event, status, error] += 1
