@@ -30,8 +30,8 @@ _BACKLOG = 4096
 # asyncio takes its backlog for the number of attempts to accept, too, and without descriptors left
 # it makes them all, each with a traceback: https://github.com/python/cpython/issues/151615. This
 # and the handler below can go with the last Python that does.
-# It has to be well above the number of handshakes begun in one go (turns.py): who is accepted no
-# faster than that waits in the kernel behind a whole burst, whatever its source.
+# There have to be many more than handshakes begun in one go (turns.py): who is accepted no faster
+# than these waits in the kernel behind a whole burst, whatever its source.
 _ACCEPTED_AT_ONCE = 100
 _COMPLAINTS_EVERY = 10.0
 _GRACEFUL_STOP = 10
