@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 import http.client
-
-_SECONDS = 5.0
+from functools import cached_property
 
 CLOSED = "no connection"
 HUNG_UP = "no answer"
 
 
-def plain_answer(address: str, name: str, path: str) -> str:
-    """What a GET of `path` on port 80 gets: a status and where it leads, CLOSED or HUNG_UP."""
-    connection = http.client.HTTPConnection(address, 80, timeout=_SECONDS)
-    try:
-        try:
-            connection.connect()
-        except OSError:
+class PlainPort:
+    """A host's port 80, asked under a name.
+
+    Whether it lets anybody in is tried once: a firewall that drops what comes is silent, and takes
+    all of the patience that there is.
+    """
+
+    def __init__(self, address: str, name: str, port: int = 80, patience: float = 5.0) -> None:
+        """`patience` is in seconds, for a connection and for an answer."""
+        self._address, self._name, self._port, self._patience = address, name, port, patience
+
+    def answer(self, path: str) -> str:
+        """What a GET of `path` gets: a status and where it leads, CLOSED or HUNG_UP."""
+        if not self._is_open:
             return CLOSED
+        connection = self._connection()
         try:
-            connection.request("GET", path, headers={"Host": name})
+            connection.request("GET", path, headers={"Host": self._name})
             response = connection.getresponse()
         except (OSError, http.client.HTTPException):
             return HUNG_UP
-        location = response.getheader("Location")
-        return f"{response.status} to {location}" if location else str(response.status)
-    finally:
-        connection.close()
+        else:
+            location = response.getheader("Location")
+            return f"{response.status} to {location}" if location else str(response.status)
+        finally:
+            connection.close()
+
+    @cached_property
+    def _is_open(self) -> bool:
+        connection = self._connection()
+        try:
+            connection.connect()
+        except OSError:
+            return False
+        else:
+            return True
+        finally:
+            connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self._address, self._port, timeout=self._patience)

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.audit.plain import CLOSED, HUNG_UP, plain_answer
+from tests.audit.plain import CLOSED, HUNG_UP, PlainPort
 from tests.audit.subject import Answer, Subject, states_of
 from tests.audit.tls import REFUSED, Client, newest_spoken
 from tests.audit.verdict import must_equal, must_hold
@@ -55,6 +55,11 @@ def chain(answers: dict[str, Answer]) -> list[x509.Certificate]:
 def certificate(chain: list[x509.Certificate]) -> x509.Certificate:
     """The leaf on the host."""
     return chain[0]
+
+
+@pytest.fixture(scope="module")
+def port_80(subject: Subject) -> PlainPort:
+    return PlainPort(subject.address, subject.issuer_host)
 
 
 @pytest.mark.control("TLS-01")
@@ -206,9 +211,9 @@ def _issued(each: x509.Certificate, after: x509.Certificate) -> bool:
         "/.well-known/acme-challenge/..%2f..%2f..%2f..%2fetc%2fpasswd",
     ],
 )
-def test_port_80_serves_nothing_but_challenges(path: str, subject: Subject) -> None:
+def test_port_80_serves_nothing_but_challenges(path: str, port_80: PlainPort) -> None:
     """Nor does it redirect: a client that is led on has sent its request in the clear."""
-    seen = plain_answer(subject.address, subject.issuer_host, path)
+    seen = port_80.answer(path)
     must_hold(
         f"port 80 must serve nothing at {path}",
         seen in (CLOSED, HUNG_UP, "400", "404"),
