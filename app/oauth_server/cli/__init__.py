@@ -6,11 +6,12 @@ import argparse
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Sequence
 
 from oauth_server import __version__, settings
 from oauth_server.cli import check, keys, users
-from oauth_server.cli.parsing import command, config_option, group, port
+from oauth_server.cli.parsing import command, config_option, dashed_kids_last, group, port
 from oauth_server.errors import OperatorError
 from oauth_server.output import say, warn
 from oauth_server.protocol import client_secret
@@ -20,7 +21,8 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if it went well, 1 if an operator must put something right, 2 for a wrong usage."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(dashed_kids_last(given))
     try:
         run: int = options.run(options)
     except OperatorError as error:

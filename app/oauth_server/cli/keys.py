@@ -67,8 +67,9 @@ def add_to(commands: Commands) -> None:
         of_keys, "emergency", _emergency, "remove a key now, and revoke what it signed"
     )
     emergency.add_argument(
-        "key", metavar="KEY", help="`active`, a kid, or its beginning (after -- if that is -)"
-    )
+        "key", metavar="KEY",
+        help="`active`, a kid, or its beginning (after -- if that begins with -)",
+    )  # fmt: skip
     keys_fleet.add_to(of_keys)
     for changing in (rotate, retire, emergency):
         changing.add_argument(

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from oauth_server import settings
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+# A thumbprint (RFC 7638) of SHA-256, in base64url. No option of ours is as long and has no other
+# character.
+_DASHED_KID = re.compile("-[A-Za-z0-9_-]{42}")
+
+
+def dashed_kids_last(arguments: Sequence[str]) -> list[str]:
+    """The same, for argparse: one kid in 64 begins as an option does."""
+    kids = [argument for argument in arguments if _DASHED_KID.fullmatch(argument)]
+    if not kids or "--" in arguments:
+        return [*arguments]
+    return [*(argument for argument in arguments if argument not in kids), "--", *kids]
 
 
 def group(commands: Commands, name: str, summary: str) -> Commands:

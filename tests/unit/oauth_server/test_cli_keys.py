@@ -192,6 +192,23 @@ def test_a_key_that_is_not_there_is_no_emergency(
     assert problem in capsys.readouterr().err
 
 
+_DASHED = "-" + "Ab3_-f" * 7
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (_DASHED,), (_DASHED, "--dry-run"), ("--dry-run", _DASHED), ("--", _DASHED),
+        ("--dry-run", "--", _DASHED),
+    ],
+)  # fmt: skip
+def test_a_kid_that_begins_as_an_option_does_is_a_kid(
+    site: Site, capsys: Output, arguments: tuple[str, ...]
+) -> None:
+    assert site.run("emergency", *arguments) == 1
+    assert f"there is no key {_DASHED};" in capsys.readouterr().err
+
+
 def test_who_tries_an_emergency_again_loses_no_second_key(site: Site, capsys: Output) -> None:
     """After an error of the store, say, which it does not say again."""
     stolen, successor = site.kid(State.ACTIVE), site.kid(State.PENDING)
