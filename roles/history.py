@@ -18,11 +18,14 @@ _TELLING = {
 
 # A word for the content of "$path", whose SHA-256 is $sum: the deploy's, changed since, or there
 # before. Debian's conffiles are known by their MD5, which dpkg or ucf wrote down. A deploy that
-# noted nothing yet left `applied`, and whoever began to note left `.earlier`.
+# noted nothing yet left `applied`, and whoever began to note left `.earlier`. Nearly always the
+# answer is `ours`, so that one takes no process.
 _ORIGIN = """\
 record={state}/written"$path"
 if test -f "$record"; then
-  if test "$(cat "$record")" = "$sum"; then echo ours
+  written= more=
+  {{ read -r written; read -r more; }} < "$record"
+  if test "$written $more" = "$sum "; then echo ours
   elif grep -qx "$sum" "$record"; then echo unfinished
   else echo "edited $(date -u -r "$record" +%Y-%m-%dT%H:%M:%SZ)"; fi
 elif test -e {state}/written/.earlier || {{

@@ -37,7 +37,8 @@ class ServiceState(FactBase[Service]):
         return StringCommand(
             "systemctl show --property=UnitFileState,ActiveState,NeedDaemonReload",
             *(QuoteString(service), "&& echo wanted=", _digests(feeds, reloaded), "&&"),
-            *("sed 's/^/applied=/'", QuoteString(f"{_STAMPS}/{service}"), "2>/dev/null || true"),
+            *("{ read -r applied <", QuoteString(f"{_STAMPS}/{service}"), "; } 2>/dev/null &&"),
+            'echo "applied=$applied"; true',
         )
 
     @override
@@ -47,9 +48,14 @@ class ServiceState(FactBase[Service]):
             enabled=told.get("UnitFileState") == "enabled",
             active=told.get("ActiveState") == "active",
             needs_daemon_reload=told.get("NeedDaemonReload") == "yes",
-            wanted=told.get("wanted", "").split(),
-            applied=told.get("applied", "").split(),
+            wanted=_listed(told.get("wanted", "")),
+            applied=_listed(told.get("applied", "")),
         )
+
+
+def _listed(digests: str) -> list[str]:
+    """Without the name that sha256sum gives what it reads: to cut it off costs a process a list."""
+    return [word for word in digests.split() if word != "-"]
 
 
 def _digests(feeds: list[str], reloaded: list[str] | None) -> str:
@@ -61,7 +67,7 @@ def _digests(feeds: list[str], reloaded: list[str] | None) -> str:
 def _digest(feeds: list[str]) -> str:
     """Shell that prints one digest of the files' names and contents; a missing one counts."""
     files = " ".join(quote(path) for path in feeds)
-    return f"sha256sum -- {files} < /dev/null 2>&1 | sha256sum | cut -c1-64"
+    return f"sha256sum -- {files} < /dev/null 2>&1 | sha256sum"
 
 
 @operation()
