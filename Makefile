@@ -99,7 +99,7 @@ test-browser: .venv ## Log in with headless Chromium; screenshots in .artefacts/
 
 .PHONY: test-lab
 test-lab: .venv ## Lab hosts: converge, break, audit, attack (root, systemd-nspawn)
-	.venv/bin/pytest -n 3 --dist loadfile tests/deploy  # so do these
+	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/deploy  # so do these
 	.venv/bin/pytest tests/attacks  # alone: they want all of the machine
 
 .PHONY: attack-report
