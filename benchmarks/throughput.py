@@ -18,10 +18,12 @@ def against_bare(directory: Path, *, rounds: int, seconds: float) -> dict[str, f
 
     By rate, of which the load takes its part on the same cores; by rate on what the load leaves of
     them, as if it came from elsewhere; and by the processor time of the server alone, which other
-    work on the machine disturbs least.
+    work on the machine disturbs least. How steady the machine was is how much of the best that it
+    signed it signed at its worst.
     """
     cores = len(os.sched_getaffinity(0))
     ratios: dict[str, list[float]] = defaultdict(list)
+    alone: list[float] = []
     with ExitStack() as stack:
         servers = {
             count: stack.enter_context(sites.ours(directory, Algorithm.RS256, processes=count))
@@ -36,6 +38,7 @@ def against_bare(directory: Path, *, rounds: int, seconds: float) -> dict[str, f
                 signed = bare.sign(server.private_key, threads=cores, seconds=seconds / 2)
                 fetched, each = fetch(server, seconds=seconds)
                 signed += bare.sign(server.private_key, threads=cores, seconds=seconds / 2)
+                alone.append(signed.rate)
                 rate = fetched.rate / signed.rate
                 left = 1 - fetched.processor / fetched.seconds / cores
                 found = {
@@ -45,7 +48,10 @@ def against_bare(directory: Path, *, rounds: int, seconds: float) -> dict[str, f
                 }
                 for what, ratio in found.items():
                     ratios[f"RS256, processes: {count}, {what}"].append(ratio)
-    return {what: statistics.median(found) for what, found in ratios.items()}
+    return {
+        **{what: statistics.median(found) for what, found in ratios.items()},
+        "steadiness of the machine": min(alone) / max(alone),
+    }
 
 
 def against_others(directory: Path, *, rounds: int, seconds: float) -> dict[str, float]:
