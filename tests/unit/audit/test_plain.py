@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from http.client import HTTPConnection
 
 import pytest
 
@@ -78,14 +79,14 @@ def test_a_port_that_lets_nobody_in_is_tried_once(
     kind: Callable[[], AbstractContextManager[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
-    connect = socket.create_connection
+    connect = HTTPConnection.connect
 
-    def counted(*arguments: object, **options: object) -> socket.socket:
-        tried.append(arguments)
-        return connect(*arguments, **options)  # type: ignore[arg-type] # as they came
+    def counted(self: HTTPConnection) -> None:
+        tried.append(self)
+        connect(self)
 
+    monkeypatch.setattr(HTTPConnection, "connect", counted)
     with kind() as number:
-        monkeypatch.setattr(socket, "create_connection", counted)
         port = PlainPort("127.0.0.1", "auth.example.com", number, patience=0.2)
         assert [port.answer(path) for path in _PATHS] == [CLOSED] * len(_PATHS)
     assert len(tried) == 1

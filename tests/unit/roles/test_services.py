@@ -161,6 +161,13 @@ def running_with(fake: FakeHost, answers: str) -> str:
     return command.text
 
 
+@pytest.mark.parametrize("applied", ["abc  - def  -", "abc def"])
+def test_a_stamp_may_have_the_names_that_sha256sum_gives(applied: str) -> None:
+    """An older deploy's has none, and its units are not restarted for that."""
+    found = ServiceState().process(["wanted= abc  - def  -", f"applied={applied}"])
+    assert found.applied == found.wanted == ["abc", "def"]
+
+
 def test_a_unit_without_files_has_a_digest_too() -> None:
     """sha256sum without arguments reads standard input, which may never end."""
     text = ServiceState().command(UNIT, []).get_raw_value()
